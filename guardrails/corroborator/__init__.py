@@ -1,0 +1,3 @@
+"""Corroborator: non-collusion guardrails for conversational AI."""
+
+__version__ = "0.1.0"
