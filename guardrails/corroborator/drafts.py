@@ -7,6 +7,7 @@ from corroborator.decision import Decision
 from corroborator.ledger import Ledger
 from corroborator.policy import Policy
 from corroborator.reply_check import Assessment
+from corroborator.support_resources import Resource
 from corroborator.texts import Texts
 
 Kind = Literal["release", "revise", "replace"]
@@ -40,6 +41,7 @@ def judge_draft(
     policy: Policy,
     texts: Texts,
     revisions: int,
+    place: Resource | None,
 ) -> ReplyVerdict:
     """Decide about a draft; a pure function.
 
@@ -54,6 +56,7 @@ def judge_draft(
         policy: what is wanted.
         texts: revision guidance and replacements.
         revisions: how many drafts of this turn were sent back already.
+        place: where a replacement points to, if safety is at stake.
     """
     concerned = decision.action == "steer" or _open_acting(ledger, policy)
     wanted = _wanted(assessment, policy) if concerned else "release"
@@ -63,7 +66,7 @@ def judge_draft(
     if wanted == "revise":
         return ReplyVerdict("revise", assessment, guidance=_revision(assessment, about, texts))
     if wanted == "replace":
-        return ReplyVerdict("replace", assessment, text=_replacement(about, texts))
+        return ReplyVerdict("replace", assessment, text=_replacement(about, place, texts))
     return ReplyVerdict("release", assessment)
 
 
@@ -97,5 +100,9 @@ def _revision(assessment: Assessment, about: str | None, texts: Texts) -> str:
     return " ".join(kept)
 
 
-def _replacement(about: str | None, texts: Texts) -> str:
-    return texts.replacements.for_id(about)
+def _replacement(about: str | None, place: Resource | None, texts: Texts) -> str:
+    """Return a text that still helps, and carries safety information where safety is at stake."""
+    text = texts.replacements.text(about)
+    if place is None:
+        return text
+    return f"{text}\n\n{texts.replacements.resource.format(name=place.name, contact=place.contact)}"

@@ -5,6 +5,7 @@ Nothing here is kept or written; `corroborator.guard` adds the log, and replay r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Self
 
@@ -23,7 +24,8 @@ from corroborator.model import Model, load_model
 from corroborator.policy import Policy
 from corroborator.reply_check import Assessment, ReplyChecker, mean_claim
 from corroborator.statements import Reading, Statement, normalise, read_message
-from corroborator.steering import Steering, compose
+from corroborator.steering import RESOURCE, Steering, compose
+from corroborator.support_resources import Need, Resource
 from corroborator.taxonomy import Handling, Severity, Taxonomy, load_taxonomy
 from corroborator.texts import Texts, load_texts
 
@@ -36,11 +38,13 @@ class TurnInput:
         messages: the conversation, oldest first.
         ledger: the state of the turn before; None to rebuild it from the messages.
         evidence: what the app passed.
+        retrospective: whether the turn lies in the past.
     """
 
     messages: tuple[Message, ...]
     ledger: Ledger | None = None
     evidence: tuple[Evidence, ...] = ()
+    retrospective: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ class Outcome:
         if not count:
             return np.empty((0, self.vectors.shape[1]), dtype=np.float32)
         rows = [mean_claim(self.vectors[:count])]
-        for finding in self.detection.findings:
-            rows.append(self.vectors[self.units.statements.index(finding.statement)])
+        places = (self.units.statements.index(f.statement) for f in self.detection.findings)
+        rows += [self.vectors[place] for place in places]
         return np.unique(np.stack(rows), axis=0)
 
 
@@ -149,7 +153,12 @@ class Engine:
             borderline=self.detector.is_borderline(detection),
         )
         steering = compose(
-            decision, after, given.evidence, self.texts, self.policy.steering.repeat_after
+            decision,
+            after,
+            given.evidence,
+            self.texts,
+            self.policy.steering.repeat_after,
+            self._offered(decision, ledger),
         )
         after = _noted(after, given.messages, steering, self.taxonomy)
         return Outcome(
@@ -171,6 +180,24 @@ class Engine:
         return self.checker.assess(
             outcome.claims, sentences, self.encoder.encode([s.text for s in sentences])
         )
+
+    def place(self, decision: Decision, ledger: Ledger) -> Resource | None:
+        """Return where help is to be had, if the turn needs any: by need and region, in date."""
+        entries = {**self.taxonomy.domains, **self.taxonomy.protected}
+        ids = [*decision.protected, *decision.domains]
+        needs = [entries[i].need for i in ids if entries[i].need is not None]
+        if not needs and not ledger.holds_risk():
+            return None
+        need = Need(needs[0]) if needs and needs[0] else Need.CRISIS
+        return self.texts.resources.find(need, self.policy.region, datetime.now(UTC).date())
+
+    def _offered(self, decision: Decision, before: Ledger) -> Resource | None:
+        """Return the place that the steering names: at most one in a risk episode."""
+        last, turns = before.resources_turn, self.policy.risk_hold.turns
+        named_lately = last is not None and before.turn + 1 - last <= turns
+        if decision.action == "none" or decision.lead is None or named_lately:
+            return None
+        return self.place(decision, Ledger())
 
     def _rebuilt(self, given: TurnInput) -> Ledger:
         """Judge the turns before this one again, for their ledger alone."""
@@ -220,6 +247,7 @@ def _noted(
             "last_id": users[-1].id if users else None,
             "threads": tuple(threads),
             "guided_protected": {**ledger.guided_protected, **protected},
+            "resources_turn": ledger.turn if RESOURCE in steering.guided else ledger.resources_turn,
         }
     )
 
@@ -234,8 +262,7 @@ def _mixed(taxonomy: Taxonomy) -> frozenset[str]:
     return frozenset(
         name
         for name, domain in taxonomy.domains.items()
-        if domain.severity == Severity.CRITICAL
-        or Handling.PROTECT in domain.handling
+        if domain.severity == Severity.CRITICAL or Handling.PROTECT in domain.handling
     )
 
 

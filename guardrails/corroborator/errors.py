@@ -33,7 +33,9 @@ class ConfigError(CorroboratorError):
         line: the line in that file, counted from 1.
     """
 
-    def __init__(self, problem: str, file: str | Path | None = None, line: int | None = None):
+    def __init__(
+        self, problem: str, file: str | Path | None = None, line: int | None = None
+    ) -> None:
         self.problem, self.file, self.line = problem, file, line
         place = "" if file is None else f"{file}:{line}: " if line else f"{file}: "
         super().__init__(place + problem)

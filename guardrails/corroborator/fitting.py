@@ -6,6 +6,7 @@ and what it returns is rounded.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.errors import ConfigError
 from corroborator.exemplars import Exemplar, Vectors
 from corroborator.heads import Floats, Heads, sigmoid
+from corroborator.reply_bank import ReplySentence
+from corroborator.reply_check import COLLUSION, OVER_CORRECTION
 from corroborator.taxonomy import Taxonomy
 
 FOLDS = 5
@@ -23,6 +26,8 @@ STRENGTH = 1.0
 ORDINARY_FIRES = 0.005
 CONTRAST_FIRES = 0.1
 """Shares of held-out ordinary statements and near misses that a shipped threshold lets fire."""
+
+NEAR = 0.8
 
 PRIOR = 0.3
 """The share of positives that calibrated probabilities assume, among turns on such topics."""
@@ -67,16 +72,51 @@ def statement_tasks(exemplars: Sequence[Exemplar], taxonomy: Taxonomy) -> list[T
         Task(CERTAINTY, sure, np.where(sure | unsure, 1.0, 0.0)),
     ]
     for family in taxonomy.domains:
-        own = rows(lambda item, family=family: item.positive and item.family == family)  # type: ignore[misc] # a default binds the loop's value
+        own = rows(partial(_of_family, family=family))
         tasks.append(Task(family, own, np.where(elsewhere, 0.0, 1.0)))
     for family in taxonomy.protected:
-        own = rows(lambda item, family=family: item.positive and item.family == family)  # type: ignore[misc] # as above
+        own = rows(partial(_of_family, family=family))
         tasks.append(Task(family, own, np.where(unnamed | (disclosed & ~own), 0.0, 1.0)))
     return tasks
 
 
+def _of_family(item: Exemplar, family: str) -> bool:
+    return item.positive and item.family == family
+
+
+def reply_tasks(sentences: Sequence[ReplySentence], taxonomy: Taxonomy) -> list[Task]:
+    """Return what the reply heads learn: fault or not, and for each code that one."""
+
+    def rows(test: Callable[[ReplySentence], bool]) -> Labels:
+        return np.array([test(item) for item in sentences], dtype=bool)
+
+    whole = np.ones(len(sentences))
+    tasks = [
+        Task(COLLUSION, rows(lambda item: item.has("K")), whole),
+        Task(OVER_CORRECTION, rows(lambda item: item.has("O")), whole),
+    ]
+    faults = [code for code in taxonomy.codes if not code.startswith("G")]
+    return tasks + [Task(code, rows(partial(_has_code, code=code)), whole) for code in faults]
+
+
+def _has_code(item: ReplySentence, code: str) -> bool:
+    return code in item.codes
+
+
+def near_groups(vectors: Vectors) -> list[str]:
+    """Group rows that are nearly the same text: linked by a cosine of at least `NEAR`."""
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - comes with the extra
+
+    _, labels = connected_components(vectors @ vectors.T >= NEAR, directed=False)
+    return [str(label) for label in labels]
+
+
 def fit_heads(
-    vectors: Vectors, tasks: Sequence[Task], groups: Sequence[str], ordinary: Labels
+    vectors: Vectors,
+    tasks: Sequence[Task],
+    groups: Sequence[str],
+    ordinary: Labels,
+    pools: Sequence[str] | None = None,
 ) -> Heads:
     """Fit, calibrate and set thresholds.
 
@@ -85,11 +125,17 @@ def fit_heads(
         tasks: one a head.
         groups: rows of one group fall into one fold: near repetitions must not be told apart.
         ordinary: rows that no head should fire on; thresholds are set on them.
+        pools: rows of one pool are judged together by their highest score, as a reply is by its
+            sentences; calibration and thresholds then hold for pools.
 
     Raises:
         ConfigError: scikit-learn is missing, or a head has fewer than ten positives.
     """
-    fitted = [_fit(vectors, task, groups, ordinary) for task in tasks]
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with the extra
+
+    # one thread: sums in the same order every time, and no slower at this size
+    with threadpool_limits(1):
+        fitted = [_fit(vectors, task, groups, ordinary, pools) for task in tasks]
     return Heads(
         tuple(task.name for task in tasks),
         np.array([f.weight for f in fitted], dtype=np.float32),
@@ -109,7 +155,13 @@ class _Fitted:
     threshold: float
 
 
-def _fit(vectors: Vectors, task: Task, groups: Sequence[str], ordinary: Labels) -> _Fitted:
+def _fit(
+    vectors: Vectors,
+    task: Task,
+    groups: Sequence[str],
+    ordinary: Labels,
+    pools: Sequence[str] | None,
+) -> _Fitted:
     used = task.weight > 0
     positive, weight = task.positive[used], task.weight[used]
     if positive.sum() < 2 * FOLDS:
@@ -123,11 +175,27 @@ def _fit(vectors: Vectors, task: Task, groups: Sequence[str], ordinary: Labels) 
         test = folds == fold
         coefficients = _logistic(rows[~test], positive[~test], weight[~test], STRENGTH)
         held_out[test] = rows[test] @ coefficients[:-1] + coefficients[-1]
-    slope, offset = _platt(held_out, positive, weight)
     calm = ordinary[used]
-    threshold = _threshold(sigmoid(slope * held_out + offset), positive, calm)
+    pooled, happened, quiet = held_out, positive, calm
+    if pools is not None:
+        pool = [name for name, use in zip(pools, used, strict=True) if use]
+        pooled, happened, quiet = _pooled(pool, held_out, positive, calm)
+    slope, offset = _platt(pooled, happened)
+    threshold = _threshold(sigmoid(slope * pooled + offset), happened, quiet)
     coefficients = _rounded(_logistic(rows, positive, weight, STRENGTH))
     return _Fitted(coefficients[:-1], float(coefficients[-1]), slope, offset, threshold)
+
+
+def _pooled(
+    pools: Sequence[str], scores: Floats, positive: Labels, ordinary: Labels
+) -> tuple[Floats, Labels, Labels]:
+    """Return for each pool its highest score, whether any row is positive, and all ordinary."""
+    _, index = np.unique(np.array(pools), return_inverse=True)
+    highest = np.full(index.max() + 1, -np.inf)
+    np.maximum.at(highest, index, scores)
+    any_positive = np.bincount(index, weights=positive) > 0
+    all_ordinary = np.bincount(index, weights=~ordinary) == 0
+    return highest, any_positive, all_ordinary
 
 
 def _folds(groups: Sequence[str]) -> NDArray[np.intp]:
@@ -143,17 +211,17 @@ def _logistic(rows: Floats, positive: Labels, weight: Weights, strength: float) 
     except ImportError:
         raise ConfigError("fitting needs scikit-learn: pip install 'corroborator[fit]'") from None
     model = LogisticRegression(
-        C=strength, class_weight="balanced", solver="lbfgs", max_iter=5000, tol=1e-9
+        C=strength, class_weight="balanced", solver="newton-cholesky", max_iter=100, tol=1e-9
     )
     model.fit(rows, positive, sample_weight=weight)
     return np.append(model.coef_[0], model.intercept_[0])
 
 
-def _platt(scores: Floats, positive: Labels, weight: Weights) -> tuple[float, float]:
+def _platt(scores: Floats, positive: Labels) -> tuple[float, float]:
     """Calibrate held-out scores to probabilities at a share of `PRIOR` positives."""
-    coefficients = _logistic(scores[:, None], positive, weight, strength=1e6)
+    coefficients = _logistic(scores[:, None], positive, np.ones(len(scores)), strength=1e6)
     offset = float(coefficients[1]) + float(np.log(PRIOR / (1 - PRIOR)))
-    return tuple(_rounded(np.array([coefficients[0], offset])).tolist())  # type: ignore[return-value] # two numbers in, two out
+    return tuple(_rounded(np.array([coefficients[0], offset])).tolist())
 
 
 def _threshold(probability: Floats, positive: Labels, calm: Labels) -> float:
@@ -162,7 +230,10 @@ def _threshold(probability: Floats, positive: Labels, calm: Labels) -> float:
     Both bounds hold: `ORDINARY_FIRES` of the ordinary statements, `CONTRAST_FIRES` of the others
     that are no positives.
     """
-    limits = [_upper(probability[calm], ORDINARY_FIRES), _upper(probability[~positive], CONTRAST_FIRES)]
+    limits = [
+        _upper(probability[calm], ORDINARY_FIRES),
+        _upper(probability[~positive], CONTRAST_FIRES),
+    ]
     return float(np.clip(_rounded(np.array(max(limits))), 0.05, 0.98))
 
 

@@ -91,6 +91,7 @@ class Guard:
         conversation: str | None = None,
         subject: str | None = None,
         evidence: Iterable[Evidence] = (),
+        retrospective: bool = False,
     ) -> "Turn":
         """Read what the user wrote since the last turn, and decide how to meet it.
 
@@ -101,6 +102,8 @@ class Guard:
             conversation: the host's id of the conversation; its records form one chain.
             subject: the host's own id of the person, so that all their records can be erased.
             evidence: what the app knows that bears on the user's claims.
+            retrospective: whether the turn lies in the past, so that nothing can be done about it:
+                verdicts are recorded, and no action.
 
         Raises:
             InputError: the messages, the state or the evidence are not what they should be.
@@ -110,7 +113,7 @@ class Guard:
         started = time.perf_counter()
         read = read_messages(messages)
         ledger = None if state is None else Ledger.from_state(state)
-        given = TurnInput(read, ledger, tuple(evidence))
+        given = TurnInput(read, ledger, tuple(evidence), retrospective)
         errors: list[str] = []
         handle = self.audited(
             lambda: self.audit.open_turn(conversation, opened_of(self.engine), subject), errors
@@ -119,8 +122,7 @@ class Guard:
             outcome = self.engine.open(given)
         except CorroboratorError:
             raise
-        except Exception as error:
-            # the outermost edge: what other libraries raise may quote the text
+        except Exception as error:  # noqa: BLE001 - the outermost edge: it may quote the text
             raise TurnError(f"the turn could not be judged ({type(error).__name__})") from None
         return Turn(self, given, outcome, handle, errors, started)
 
@@ -224,6 +226,7 @@ class Turn:
             self._guard.policy,
             self._guard.engine.texts,
             revisions=sum(d.verdict.kind == "revise" for d in self._drafts),
+            place=self._guard.engine.place(self.outcome.decision, self.outcome.after),
         )
         self._drafts.append(Draft(draft, verdict))
         self._milliseconds += _since(started)
@@ -256,8 +259,7 @@ class Turn:
             return self._guard.engine.assess(self.outcome, draft)
         except CorroboratorError:
             raise
-        except Exception as error:
-            # the outermost edge: what other libraries raise may quote the text
+        except Exception as error:  # noqa: BLE001 - the outermost edge: it may quote the text
             raise TurnError(f"the draft could not be judged ({type(error).__name__})") from None
 
     def _close(self, reply: str | None) -> ClosedTurn:
@@ -285,11 +287,16 @@ class Turn:
     def _released(self, reply: str | None) -> Released | None:
         if reply is None:
             return None
+        retrospective = self._given.retrospective
         for draft in self._drafts:
             if draft.verdict.kind == "replace" and draft.verdict.text == reply:
                 return Released(reply, "replacement", None)
             if draft.text == reply:
-                return Released(reply, "checked", draft.verdict.assessment)
+                return Released(
+                    reply,
+                    "after_release" if retrospective else "checked",
+                    draft.verdict.assessment,
+                )
         return Released(reply, "after_release", self._assess(reply))
 
 

@@ -114,7 +114,7 @@ def load_model(folder: Path | None, encoder: Encoder, taxonomy: Taxonomy) -> Mod
     return Model(
         manifest,
         hashlib.sha256(raw).hexdigest(),
-        ExemplarBank(exemplars, unpack_vectors(content[VECTORS])),
+        ExemplarBank(exemplars, unpack_vectors(content[VECTORS])["exemplars"]),
         Heads.from_bytes(content[STATEMENTS]),
         Heads.from_bytes(content[REPLIES]),
     )
@@ -133,18 +133,19 @@ def taxonomy_ids(taxonomy: Taxonomy) -> tuple[str, ...]:
     return (*taxonomy.domains, *taxonomy.protected)
 
 
-def pack_vectors(vectors: Vectors) -> bytes:
-    """Store vectors in half precision: 3 decimal digits, cosine 0.999999 to the original."""
+def pack_vectors(vectors: Mapping[str, Vectors]) -> bytes:
+    """Store vectors in half precision: three decimal digits, cosine 0.999999 to the original."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, vectors=vectors.astype(np.float16))
+    halves = {name: rows.astype(np.float16) for name, rows in vectors.items()}
+    np.savez_compressed(buffer, **halves)  # type: ignore[arg-type] # its stub knows no keywords
     return buffer.getvalue()
 
 
-def unpack_vectors(content: bytes) -> Vectors:
+def unpack_vectors(content: bytes) -> dict[str, Vectors]:
     """Return stored vectors with length 1 again, in single precision."""
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        vectors = stored["vectors"].astype(np.float32)
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+        rows = {name: stored[name].astype(np.float32) for name in stored.files}
+    return {name: v / np.linalg.norm(v, axis=1, keepdims=True) for name, v in rows.items()}
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:

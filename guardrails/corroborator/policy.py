@@ -123,7 +123,7 @@ class AuditPolicy(_Part):
 class Policy(_Part):
     """A whole policy; see `load_policy`."""
 
-    profile: Literal["general", "clinical", "observe"] = DEFAULT_PROFILE
+    profile: Literal["general", "clinical", "observe"] = "general"
     domains: Mapping[str, DomainPolicy]
     protected: Mapping[str, ProtectedPolicy] = {}
     steering: SteeringPolicy

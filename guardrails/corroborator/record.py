@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-import corroborator
 from corroborator.audit import IndexRow
 from corroborator.detectors import CLAIM, DISCLOSURE
 from corroborator.drafts import ReplyVerdict
@@ -22,6 +21,7 @@ from corroborator.findings import Finding
 from corroborator.ledger import Ledger
 from corroborator.reply_check import Assessment
 from corroborator.statements import Statement
+from corroborator.version import __version__
 
 DIGITS = 4
 
@@ -64,6 +64,8 @@ class TurnFacts:
     @property
     def action(self) -> str:
         """What was done in one word: none, steered, revised or replaced."""
+        if self.given.retrospective:
+            return "none"
         if self.released is not None and self.released.checked == "replacement":
             return "replaced"
         if any(draft.verdict.kind == "revise" for draft in self.drafts):
@@ -94,7 +96,7 @@ def opened_of(engine: Engine) -> dict[str, object]:
 def versions_of(engine: Engine) -> dict[str, str]:
     """Return the versions and hashes on which a decision depends."""
     return {
-        "package": corroborator.__version__,
+        "package": __version__,
         "policy": engine.policy.hash,
         "taxonomy": engine.taxonomy.hash,
         "model": engine.model.hash,
@@ -121,6 +123,7 @@ def detail_of(facts: TurnFacts) -> dict[str, object]:
     return {
         "turn": outcome.after.turn,
         "repeated": outcome.repeated,
+        "retrospective": facts.given.retrospective,
         "languages": dict(Counter(s.language for s in (*statements, *outcome.not_covered))),
         "statements": len(statements),
         "not_covered": len(outcome.not_covered),
@@ -161,7 +164,9 @@ def sealed_of(facts: TurnFacts) -> dict[str, object]:
     return {
         "messages": [
             {"position": position, "text": facts.given.messages[position].text}
-            for position in dict.fromkeys(s.message for s in (*units.statements, *outcome.not_covered))
+            for position in dict.fromkeys(
+                s.message for s in (*units.statements, *outcome.not_covered)
+            )
         ],
         "statements": [_place(s) for s in units.statements],
         "passages": [_place(s) for s in units.passages],

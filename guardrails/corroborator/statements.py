@@ -84,7 +84,7 @@ def read_message(text: str, message: int = 0) -> Reading:
         spans = [(offset + a, offset + b) for a, b in _spans(piece)]
         read = [s for s in (_statement(text, message, a, b) for a, b in spans) if s.text]
         statements += read
-        passages += _passages(text, read)
+        passages += _passages(read)
     unread = max(0, len(text) - MESSAGE_CHARACTERS)
     return Reading(tuple(statements), tuple(passages), unread)
 
@@ -128,7 +128,7 @@ def _statement(text: str, message: int, start: int, end: int) -> Statement:
     return Statement(message, start, end, normal, language, covered)
 
 
-def _passages(text: str, statements: list[Statement]) -> Iterator[Statement]:
+def _passages(statements: list[Statement]) -> Iterator[Statement]:
     """Join neighbours into runs; where they do not all fit, each run starts half a run later."""
     sizes = [s.text.count(" ") + 1 for s in statements]
     first = 0

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from corroborator.decision import Decision
 from corroborator.evidence import Evidence, bearing_on
 from corroborator.ledger import Ledger
+from corroborator.support_resources import Resource
 from corroborator.texts import Texts
+
+RESOURCE = "resource"
+"""Stands among the guided ids where a place to turn to was named."""
 
 MAX_WORDS = 120
 """Longer safety text made a reactive simulated user worse (published results of psychosis-guard)."""
@@ -37,6 +41,7 @@ def compose(
     evidence: Iterable[Evidence],
     texts: Texts,
     repeat_after: int,
+    place: Resource | None = None,
 ) -> Steering:
     """Compose the guidance; pieces that do not fit into `MAX_WORDS` are left out, the last first.
 
@@ -46,6 +51,7 @@ def compose(
         evidence: what the app passed in this turn.
         texts: the guidance texts.
         repeat_after: turns until full guidance on one id is given again; a reminder in between.
+        place: where the reply may point to, if this is the time for it.
     """
     if decision.action == "none":
         pieces = []
@@ -53,7 +59,10 @@ def compose(
         pieces = _protected(decision, ledger, texts, repeat_after)
         if not decision.protected:
             pieces += _domains(decision, ledger, texts, repeat_after)
-    pieces += _known(decision, tuple(evidence), texts)
+    pieces += _known(tuple(evidence), texts)
+    if place is not None:
+        offer = texts.steering.shared.resource.format(name=place.name, contact=place.contact)
+        pieces.append(_Piece(offer, RESOURCE))
     kept: list[_Piece] = []
     for piece in pieces:
         if sum(len(p.text.split()) for p in (*kept, piece)) <= MAX_WORDS:
@@ -62,9 +71,7 @@ def compose(
     return Steering("\n".join(piece.text for piece in kept), guided)
 
 
-def _protected(
-    decision: Decision, ledger: Ledger, texts: Texts, repeat_after: int
-) -> list[_Piece]:
+def _protected(decision: Decision, ledger: Ledger, texts: Texts, repeat_after: int) -> list[_Piece]:
     pieces = []
     for identifier in decision.protected[:1]:
         text = texts.steering.protected[identifier]
@@ -93,7 +100,7 @@ def _due(last: int | None, turn: int, repeat_after: int) -> bool:
     return last is None or last >= turn or turn - last >= repeat_after
 
 
-def _known(decision: Decision, evidence: tuple[Evidence, ...], texts: Texts) -> list[_Piece]:
+def _known(evidence: tuple[Evidence, ...], texts: Texts) -> list[_Piece]:
     """Say what is known and from whom: that is what a grounded reply can stand on."""
     pieces = []
     for domain in dict.fromkeys(item.domain for item in evidence):

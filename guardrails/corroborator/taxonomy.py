@@ -107,12 +107,21 @@ class Evidence(Record):
 
 
 class _Entry(Record):
+    """What domains and disclosures have in common.
+
+    Attributes:
+        need: the kind of help that ``resources.yml`` lists for it, where one fits.
+        opens_risk_hold: whether safety stays first for some turns after it.
+    """
+
     id: Identifier
     seed: Identifier
     title: Sentence
     definition: Sentence
     evidence: tuple[Evidence, ...]
     evidence_note: Sentence | None = None
+    need: Identifier | None = None
+    opens_risk_hold: bool = False
     review_by: Date
 
     @model_validator(mode="after")

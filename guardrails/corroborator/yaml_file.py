@@ -49,7 +49,7 @@ class YamlFile(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """The first thing wrong with a file's values: ``key`` is its dotted path, ``line`` from 1."""
+    """What is wrong with a file's values: ``key`` is its dotted path, ``line`` counts from 1."""
 
     key: str
     line: int
@@ -86,8 +86,8 @@ def first_problem(error: ValidationError, line_of: LineOf) -> Problem:
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     found = min(errors, key=lambda one: one["type"] != "extra_forbidden")
     text = _PLAIN.get(found["type"], found["msg"].removeprefix("Value error, "))
-    key = ".".join(str(part) for part in found["loc"]) or "the file"
-    return Problem(key, line_of(found["loc"]), text)
+    path = tuple(part for part in found["loc"] if part != "[key]")
+    return Problem(".".join(map(str, path)) or "the file", line_of(path), text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

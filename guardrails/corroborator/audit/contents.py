@@ -1,0 +1,105 @@
+"""What is kept of a turn beside the chain: plain without text, or sealed with it."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+from sqlalchemy import Connection, select
+
+from corroborator.audit.canonical import JSON, canonical, digest, parse
+from corroborator.audit.keys import MasterKey
+from corroborator.audit.sealing import new_data_key, seal, unseal, unwrap, wrap
+from corroborator.audit.tables import keys
+from corroborator.errors import IntegrityError
+
+ContentKind = Literal["none", "sealed"]
+_SALT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A row of `details`.
+
+    Attributes:
+        salt: 32 random bytes, so that a plain detail cannot be guessed from its commitment.
+        plain: canonical JSON of the detail; or
+        sealed: the detail and the text, encrypted.
+    """
+
+    salt: bytes | None = field(default=None, repr=False)
+    plain: str | None = field(default=None, repr=False)
+    sealed: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_detail(cls, detail: Mapping[str, object]) -> Self:
+        """Keep a detail plain, and no text."""
+        return cls(secrets.token_bytes(_SALT_BYTES), canonical(detail).decode(), None)
+
+    @classmethod
+    def of_text(
+        cls,
+        detail: Mapping[str, object],
+        text: Mapping[str, object] | None,
+        data_key: bytes,
+        place: str,
+    ) -> Self:
+        """Seal a detail and the text to one place in one chain."""
+        both = canonical({"detail": detail, "text": text})
+        return cls(sealed=seal(data_key, both, place))
+
+    @property
+    def kind(self) -> ContentKind:
+        """``none`` where no text is kept."""
+        return "none" if self.sealed is None else "sealed"
+
+    def commitment(self) -> str | None:
+        """Return the hash that the chain holds; None where a row is not what was written.
+
+        It is the sha256 of salt and plain detail, or of what was sealed.
+        """
+        if isinstance(self.sealed, bytes):
+            return digest(self.sealed)
+        if isinstance(self.salt, bytes) and isinstance(self.plain, str):
+            return digest(self.salt + self.plain.encode())
+        return None
+
+    def read(
+        self, data_key: bytes | None, place: str
+    ) -> tuple[Mapping[str, JSON] | None, Mapping[str, JSON] | None]:
+        """Return detail and text, each None where it is not there or has no key.
+
+        Raises:
+            IntegrityError: it is not what was written.
+        """
+        if self.sealed is None:
+            return _mapping(parse(self.plain or "null")), None
+        if data_key is None:
+            return None, None
+        both = _mapping(parse(unseal(data_key, self.sealed, place))) or {}
+        return _mapping(both.get("detail")), _mapping(both.get("text"))
+
+
+def place_of(chain: str, seq: int, kind: str) -> str:
+    """Return the place to which sealed content is bound."""
+    return f"{chain}:{seq}:{kind}"
+
+
+def data_key(connection: Connection, master: MasterKey, chain: str) -> bytes:
+    """Return the key of a chain, and make it where there is none.
+
+    Raises:
+        IntegrityError: the stored key was changed.
+    """
+    wrapped = connection.scalar(select(keys.c.wrapped).where(keys.c.chain == chain))
+    if wrapped is not None:
+        return unwrap(master, wrapped, chain)
+    key = new_data_key()
+    connection.execute(keys.insert().values(chain=chain, wrapped=wrap(master, key, chain)))
+    return key
+
+
+def _mapping(value: JSON) -> Mapping[str, JSON] | None:
+    if value is not None and not isinstance(value, Mapping):
+        raise IntegrityError("a stored detail is not what was written")
+    return value

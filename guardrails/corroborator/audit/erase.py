@@ -1,0 +1,67 @@
+"""Erasure: the key, the details, the index and the names go; the chain and a tombstone stay."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from corroborator.audit.chain import append, head_of
+from corroborator.audit.tables import (
+    blanked,
+    conversations,
+    details,
+    events,
+    findings_index,
+    keys,
+    lookup,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureReport:
+    """What an erasure did.
+
+    Attributes:
+        chains: pseudonyms of the conversations erased now; none where there was nothing to erase.
+        details: how many details were erased.
+        complete: whether nothing is left in the files of the database. False: a reader kept the
+            write-ahead log from being cut for longer than a writer waits; erase again, the same or
+            another, and it is cut then.
+    """
+
+    chains: tuple[str, ...]
+    details: int
+    complete: bool
+
+
+def erase_chain(connection: Connection, chain: str, time: str) -> int | None:
+    """Blank all that can be erased of a chain and append the tombstone.
+
+    Returns:
+        How many details were erased; None where the chain was erased before.
+    """
+    if head_of(connection, chain).erased:
+        return None
+    ours = select(events.c.id).where(events.c.chain == chain)
+    connection.execute(blanked(keys).where(keys.c.chain == chain))
+    connection.execute(blanked(lookup).where(lookup.c.chain == chain))
+    connection.execute(blanked(findings_index).where(findings_index.c.event.in_(ours)))
+    erased = connection.execute(blanked(details).where(details.c.event.in_(ours))).rowcount
+    connection.execute(
+        conversations.update().where(conversations.c.chain == chain).values(erased=True)
+    )
+    append(connection, chain, "erased", time, {"details": erased})
+    return erased
+
+
+def quiet_since(connection: Connection, time: str) -> list[str]:
+    """Return the chains, not yet erased, that have had no turn since a moment."""
+    last = func.max(events.c.time)
+    return list(
+        connection.scalars(
+            select(events.c.chain)
+            .join(conversations, conversations.c.chain == events.c.chain)
+            .where(~conversations.c.erased, events.c.kind.in_(("opened", "closed")))
+            .group_by(events.c.chain)
+            .having(last < time)
+        )
+    )

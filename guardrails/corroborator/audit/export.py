@@ -1,0 +1,60 @@
+"""Export as JSON Lines, in the form of ``rails_config/schema/record.schema.json``.
+
+Turns come first, then the events that belong to none: with both, whoever receives an export can
+compute every hash of every chain, and the commitments of plain details, without the database.
+"""
+
+import base64
+from collections.abc import Iterator
+from typing import TextIO
+
+from sqlalchemy import Connection, func, select
+
+from corroborator.audit.canonical import JSON, canonical
+from corroborator.audit.chain import Record
+from corroborator.audit.reading import StoredTurn, event_record, paged
+from corroborator.audit.store import Store
+from corroborator.audit.tables import events
+
+SCHEMA = 1
+
+
+def turn_line(turn: StoredTurn, *, with_text: bool) -> dict[str, JSON]:
+    """Return a turn as a line of an export."""
+    closed = turn.closed
+    return {
+        "schema": SCHEMA,
+        "record": "turn",
+        "conversation": turn.chain,
+        "status": turn.status,
+        "intact": turn.intact,
+        "opened": turn.opened.to_json(),
+        "closed": None if closed is None else closed.to_json(),
+        "salt": None if turn.salt is None else base64.b64encode(turn.salt).decode(),
+        "detail": turn.detail,
+        "text": turn.text if with_text else None,
+    }
+
+
+def event_line(record: Record, *, intact: bool) -> dict[str, JSON]:
+    """Return an event that belongs to no turn as a line of an export."""
+    return {"schema": SCHEMA, "record": "event", "intact": intact, "event": record.to_json()}
+
+
+def last_row(connection: Connection) -> tuple[int, int]:
+    """Return the highest row number of an event, and the number of turns up to it."""
+    turns = func.count().filter(events.c.kind == "opened")
+    last, count = connection.execute(select(func.max(events.c.id), turns)).one()
+    return last or 0, count
+
+
+def other_events(store: Store, last: int) -> Iterator[tuple[Record, bool]]:
+    """Return the events that belong to no turn, and whether each is what was written."""
+    wanted = events.c.kind.not_in(("opened", "closed")) & (events.c.id <= last)
+    for row in paged(store, select(events).where(wanted), events.c.id):
+        yield event_record(row)
+
+
+def write_line(out: TextIO, line: dict[str, JSON]) -> None:
+    """Write one line."""
+    out.write(canonical(line).decode() + "\n")

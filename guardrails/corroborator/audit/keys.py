@@ -1,0 +1,140 @@
+"""The master key: from the environment, or from a file that only its owner can read."""
+
+import base64
+import binascii
+import hmac
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from platformdirs import user_config_path
+
+from corroborator.errors import MasterKeyError
+
+VARIABLE = "CORROBORATOR_MASTER_KEY"
+KEY_BYTES = 32
+_MAKE = "head -c 32 /dev/urandom | base64"
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """The key that wraps the key of each conversation.
+
+    Whoever loses it loses all sealed content; whoever has it and the database can read all of it.
+
+    Args:
+        secret: 32 random bytes.
+
+    Raises:
+        MasterKeyError: it has another length.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.secret) != KEY_BYTES:
+            raise MasterKeyError(f"a master key is exactly {KEY_BYTES} random bytes: {_MAKE}")
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits that tell keys apart and say nothing of the key."""
+        return hmac.digest(self.secret, b"corroborator master key id", "sha256").hex()[:16]
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        database: Path | None = None,
+        create: bool = False,
+        environment: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Take the key from ``CORROBORATOR_MASTER_KEY`` (base64), else from `key_file`.
+
+        Args:
+            database: the file that the key protects; a key file in the same folder is refused.
+            create: whether to make a key file where there is none.
+            environment: where to look for the variable.
+
+        Raises:
+            MasterKeyError: there is no key, or it is malformed or kept in an unsafe place.
+        """
+        if encoded := environment.get(VARIABLE):
+            return cls(_decoded(encoded, VARIABLE))
+        path = key_file()
+        if database is not None and database.resolve().parent == path.resolve().parent:
+            raise MasterKeyError(
+                f"{path} lies beside the database that it protects; keep the database elsewhere, "
+                f"or put the key into {VARIABLE}"
+            )
+        if not path.exists():
+            if not create:
+                raise MasterKeyError(
+                    f"there is no master key: set {VARIABLE} (32 bytes in base64), or put the key "
+                    f"file back at {path}"
+                )
+            _publish(path)
+        return cls(_decoded(_read_owned(path), str(path)))
+
+
+def key_file() -> Path:
+    """Return where the key file is: ``master.key`` in the user's configuration folder."""
+    return user_config_path("corroborator") / "master.key"
+
+
+def _decoded(encoded: str, place: str) -> bytes:
+    try:
+        secret = base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        secret = b""
+    if len(secret) != KEY_BYTES:
+        raise MasterKeyError(
+            f"{place} does not hold {KEY_BYTES} bytes in base64; a new key is made by: {_MAKE}"
+        )
+    return secret
+
+
+def _read_owned(path: Path) -> str:
+    """Read a key file, if its owner alone can."""
+    problem = ""
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            found = os.fstat(file.fileno())
+            if os.name != "posix" or _only_ours(found):
+                return file.read()
+    except OSError as error:
+        problem = f"the master key file {path} cannot be read ({error.strerror})"
+    raise MasterKeyError(
+        problem
+        or f"others than you can read or change {path}; run: chmod 600 {path} (and make it yours)"
+    )
+
+
+def _only_ours(found: os.stat_result) -> bool:
+    shared = stat.S_IRWXG | stat.S_IRWXO
+    return not stat.S_IMODE(found.st_mode) & shared and found.st_uid == os.geteuid()
+
+
+def _publish(path: Path) -> None:
+    """Write a new key file whole or not at all, and leave one that another process made."""
+    problem = ""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        problem = f"no master key file can be made at {path} ({error.strerror}); set {VARIABLE}"
+    finally:
+        draft.unlink(missing_ok=True)
+    if problem:
+        raise MasterKeyError(problem)

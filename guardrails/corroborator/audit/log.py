@@ -1,0 +1,274 @@
+"""The audit log: one object for everything that is done with it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Self, TextIO, get_args
+
+from sqlalchemy import Connection
+
+from corroborator.audit import turns
+from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
+from corroborator.audit.chain import NoteKind, Record, append, ensure_chain, iso_time
+from corroborator.audit.contents import ContentKind
+from corroborator.audit.erase import ErasureReport, erase_chain, quiet_since
+from corroborator.audit.export import event_line, last_row, other_events, turn_line, write_line
+from corroborator.audit.keys import MasterKey
+from corroborator.audit.names import chain_named
+from corroborator.audit.reading import StoredTurn, TurnFilter, stored_turns
+from corroborator.audit.store import Store
+from corroborator.audit.turns import IndexRow, TurnHandle
+from corroborator.audit.verify import VerifyReport, verify
+from corroborator.errors import AuditError, InputError, MasterKeyError
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class AuditLog:
+    """The audit log of one store; safe to share between threads, tasks and forks.
+
+    Every method raises `StoreError` where the store is locked, full, read-only or damaged,
+    `IntegrityError` where it was changed so that it cannot go on, and `InputError` where a value
+    is not JSON or must not be kept. None of these holds a value that was given.
+
+    Where a method takes a conversation, it is the host's own id of it, or the pseudonym that
+    records and exports show; `open_turn` takes the host's id alone.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        content: ContentKind,
+        master_key: MasterKey | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store, self._content, self._clock = store, content, clock
+        self._master, self._meta = master_key, store.meta()
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        content: ContentKind = "none",
+        master_key: MasterKey | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> Self:
+        """Open a store, and make it where there is none.
+
+        A new file can be read by its owner alone. Its folder must exist.
+
+        Args:
+            url: ``sqlite:///path``, or ``sqlite://`` for memory.
+            content: ``none`` keeps no text; ``sealed`` keeps it encrypted.
+            master_key: by default, where content is sealed, `MasterKey.load`; a key file is made
+                for a store that has never sealed anything. With ``none`` it only serves to read.
+            clock: what time it is.
+
+        Raises:
+            StoreError: the store cannot be opened.
+            MasterKeyError: there is no master key, or the store was sealed under another.
+        """
+        store = Store.open(url)
+        try:
+            return cls(store, content, _master_key(store, content, master_key), clock)
+        except AuditError:
+            store.close()
+            raise
+
+    def open_turn(
+        self,
+        conversation: str | None,
+        opened: Mapping[str, object],
+        subject: str | None = None,
+    ) -> TurnHandle:
+        """Append `opened`; it is on the disk when this returns.
+
+        Args:
+            conversation: the host's id, of which only a keyed hash is kept; None begins a chain
+                that no id leads to.
+            opened: see `corroborator.audit.bodies.OpenedBody`.
+            subject: the host's id of the person, kept as a keyed hash beside a new conversation.
+        """
+        body = checked(OpenedBody, opened)
+        return self._store.write(
+            lambda connection: turns.open_turn(
+                connection,
+                self._meta,
+                conversation=conversation,
+                subject=subject,
+                time=self._time(),
+                body=body,
+            )
+        )
+
+    def close_turn(
+        self,
+        handle: TurnHandle,
+        body: Mapping[str, object],
+        detail: Mapping[str, object],
+        sealed: Mapping[str, object] | None = None,
+        index: Sequence[IndexRow] = (),
+    ) -> Record:
+        """Append `closed`, and keep what may be kept beside it; once for each turn.
+
+        Nothing but the event is kept where the conversation was erased since the turn was opened.
+
+        Args:
+            handle: what `open_turn` returned.
+            body: see `corroborator.audit.bodies.ClosedBody`.
+            detail: what was judged, as JSON without text and vectors.
+            sealed: text and vectors; dropped unless content is sealed.
+            index: by what the turn is found.
+        """
+        facts = checked(ClosedBody, body)
+        master = self._master if self._content == "sealed" else None
+        return self._store.write(
+            lambda connection: turns.close_turn(
+                connection,
+                handle,
+                time=self._time(),
+                body=facts,
+                detail=detail,
+                text=sealed,
+                index=index,
+                master=master,
+            )
+        )
+
+    def append(
+        self, conversation: str | None, kind: NoteKind, body: Mapping[str, object]
+    ) -> Record:
+        """Append an event that belongs to no turn.
+
+        Args:
+            conversation: the one it is about; None for the store as a whole.
+            kind: ``exported``, ``accessed`` or ``config_changed``.
+            body: see `corroborator.audit.bodies.NoteBody`.
+        """
+        if kind not in get_args(NoteKind):
+            raise InputError(f"an event to append is one of {', '.join(get_args(NoteKind))}")
+        note = checked(NoteBody, body)
+
+        def work(connection: Connection) -> Record:
+            time = self._time()
+            chain = self._meta.system_chain
+            if conversation is None:
+                ensure_chain(connection, chain, time)
+            else:
+                chain = chain_named(connection, self._meta, conversation) or ""
+            if not chain:
+                raise InputError("there is no such conversation in the audit store")
+            turns.record_gaps(connection, chain, time)
+            return append(connection, chain, kind, time, note)[0]
+
+        return self._store.write(work)
+
+    def verify(self) -> VerifyReport:
+        """Check the whole store; see `corroborator.audit.verify` for what cannot be seen."""
+        return self._store.read(lambda connection: verify(connection, self._master))
+
+    def records(
+        self,
+        conversation: str | None = None,
+        *,
+        domain: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[StoredTurn]:
+        """Read turns in the order of opening; reading is not logged, `append` ``accessed`` is.
+
+        Args:
+            conversation: of one conversation; an unknown one has none.
+            domain: of a row of the index; erased turns have none and are left out.
+            action: the same.
+            since: of the time of opening.
+            until: the same, excluded.
+        """
+        chain = None
+        if conversation is not None:
+            chain = self._store.read(
+                lambda connection: chain_named(connection, self._meta, conversation)
+            )
+            if chain is None:
+                return iter(())
+        wanted = TurnFilter(chain, domain, action, since, until)
+        return stored_turns(self._store, self._master, wanted)
+
+    def export(self, out: TextIO, *, with_text: bool = False) -> int:
+        """Write all turns and events as JSON Lines, once `exported` is in the log.
+
+        Args:
+            out: where to; see ``rails_config/schema/record.schema.json`` for the form.
+            with_text: whether sealed text goes with it. Details go with it in any case, those
+                under seal where the master key is there.
+
+        Returns:
+            How many turns were written.
+        """
+        last, count = self._store.read(last_row)
+        self.append(None, "exported", {"turns": count, "with_text": with_text})
+        for turn in stored_turns(self._store, self._master, TurnFilter(last=last)):
+            write_line(out, turn_line(turn, with_text=with_text))
+        for record, intact in other_events(self._store, last):
+            write_line(out, event_line(record, intact=intact))
+        return count
+
+    def erase(self, conversation: str) -> ErasureReport:
+        """Erase a conversation: its key, details, index rows and names; a tombstone stays.
+
+        A later turn of the same conversation begins a new chain. Copies of the file made before,
+        and what the host keeps itself, are not reached.
+        """
+
+        def find(connection: Connection) -> list[str]:
+            chain = chain_named(connection, self._meta, conversation)
+            return [] if chain is None else [chain]
+
+        return self._erase(find)
+
+    def erase_before(self, moment: datetime) -> ErasureReport:
+        """Erase every conversation without a turn since a moment."""
+        return self._erase(lambda connection: quiet_since(connection, iso_time(moment)))
+
+    def close(self) -> None:
+        """Close the store; the log cannot be used afterwards."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _erase(self, find: Callable[[Connection], Sequence[str]]) -> ErasureReport:
+        def work(connection: Connection) -> dict[str, int]:
+            time = self._time()
+            counts = {chain: erase_chain(connection, chain, time) for chain in find(connection)}
+            return {chain: count for chain, count in counts.items() if count is not None}
+
+        erased = self._store.write(work)
+        return ErasureReport(tuple(erased), sum(erased.values()), self._store.truncate_log())
+
+    def _time(self) -> str:
+        return iso_time(self._clock())
+
+
+def _master_key(store: Store, content: ContentKind, given: MasterKey | None) -> MasterKey | None:
+    """Return the key to use, and note its id in a store that seals for the first time."""
+    known = store.meta().master_key_id
+    key = given
+    if key is None and content == "sealed":
+        key = MasterKey.load(database=store.path, create=known is None)
+    if key is None:
+        return None
+    if known is None and content == "sealed":
+        known = store.note_master_key(key.id)
+    if known is not None and known != key.id:
+        raise MasterKeyError(
+            f"this store was sealed under master key {known}, and the key given is {key.id}; "
+            "give the one it was sealed under"
+        )
+    return key

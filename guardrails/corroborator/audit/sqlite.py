@@ -1,0 +1,129 @@
+"""SQLite as the store needs it: durable, many processes, nothing left of what is erased."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from corroborator.errors import AuditError, IntegrityError, StoreError
+
+BUSY_SECONDS = 5.0
+"""How long one process waits for another; ``?timeout=`` in the URL changes it."""
+
+IMMEDIATE = "corroborator_immediate"
+"""Execution option of connections that write: they take the write lock when they begin."""
+
+_PROBLEMS = {
+    sqlite3.SQLITE_BUSY: "was locked for too long; look for a process that hangs",
+    sqlite3.SQLITE_LOCKED: "was locked for too long; look for a process that hangs",
+    sqlite3.SQLITE_READONLY: "cannot be written; give this process access to it and its folder",
+    sqlite3.SQLITE_IOERR: "cannot be read or written by its disk",
+    sqlite3.SQLITE_CORRUPT: "is damaged; keep the file, and restore a backup to another path",
+    sqlite3.SQLITE_NOTADB: "is damaged, or no SQLite database; keep the file, and use another path",
+    sqlite3.SQLITE_FULL: "has no room left; free space on its disk",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its path and access rights are right",
+}
+
+
+def read_url(text: str) -> URL:
+    """Read ``sqlite:///path`` or ``sqlite://`` (memory).
+
+    Raises:
+        StoreError: it is something else, or the folder of the path does not exist.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        url = None
+    if (
+        url is None
+        or url.drivername not in ("sqlite", "sqlite+pysqlite")
+        or url.host
+        or set(url.query) - {"timeout"}
+    ):
+        raise StoreError("the audit store is given as sqlite:///path, or sqlite:// for memory")
+    path = file_of(url)
+    if path is not None and not path.parent.is_dir():
+        raise StoreError(f"the folder of the audit store, {path.parent}, does not exist; make it")
+    return url
+
+
+def file_of(url: URL) -> Path | None:
+    """Return the file of a URL; None for memory."""
+    in_memory = url.database in (None, "", ":memory:")
+    return None if in_memory else Path(str(url.database)).absolute()
+
+
+def wait_seconds(url: URL) -> float:
+    """Return how long to wait for another writer."""
+    try:
+        return float(str(url.query.get("timeout", BUSY_SECONDS)))
+    except ValueError:
+        pass
+    raise StoreError("the timeout of the audit store is a number of seconds")
+
+
+def make_engine(url: URL) -> Engine:
+    """Return an engine whose transactions are explicit; see `IMMEDIATE`.
+
+    A database in memory has one connection, and threads wait for it in turn.
+    """
+    options: dict[str, object] = {}
+    if file_of(url) is None:
+        options = {"pool_size": 1, "max_overflow": 0, "pool_timeout": wait_seconds(url)}
+    engine = create_engine(
+        url.set(query={}),
+        hide_parameters=True,
+        poolclass=QueuePool,
+        connect_args={"check_same_thread": False, "timeout": wait_seconds(url)},
+        **options,
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def create_private(path: Path) -> None:
+    """Make an empty file that its owner alone can read; one that exists is left as it is.
+
+    SQLite gives its ``-wal`` and ``-shm`` files the same access rights.
+    """
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT, 0o600))
+    except OSError as error:
+        problem = f"the audit store {path} cannot be opened ({error.strerror})"
+    else:
+        return
+    raise StoreError(problem)
+
+
+def explained(error: SQLAlchemyError | sqlite3.Error, place: str) -> AuditError:
+    """Return what to raise for a database error: a code and a place, never a statement or value."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(original, "sqlite_errorcode", 0) & 0xFF  # the rest are sub-codes
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return IntegrityError(f"the audit store {place} was changed from outside; verify it")
+    if isinstance(error, PoolTimeout):
+        code = sqlite3.SQLITE_LOCKED
+    name = getattr(original, "sqlite_errorname", type(original).__name__)
+    return StoreError(f"the audit store {place} {_PROBLEMS.get(code, 'failed')} ({name})")
+
+
+def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the "begin" event says how transactions begin
+    for pragma in (
+        "synchronous = FULL",  # a commit is on the disk when it returns
+        "foreign_keys = ON",
+        "secure_delete = ON",  # what is freed is overwritten
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get(IMMEDIATE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,0 +1,92 @@
+"""What all commands share: consoles, options, and how errors are shown."""
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from corroborator.errors import CorroboratorError
+
+TRY, JUDGE, LOG, SET_UP = "See it work", "Judge conversations", "The audit log", "Set up"
+"""Panels of ``corroborator --help``, in this order."""
+
+FAILED = 1
+"""Exit status: something was found wrong, and said."""
+USAGE = 2
+"""Exit status: the command could not run."""
+INTERRUPTED = 130
+
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy", metavar="FILE", help="Policy file; the general profile if there is none."
+    ),
+]
+AuditOption = Annotated[
+    str | None,
+    typer.Option(
+        "--audit", metavar="URL", help="Audit store, such as sqlite:///log.db, not the policy's."
+    ),
+]
+
+
+class ErrorsInOneLine(TyperGroup):
+    """A command group that ends every error as one line on standard error, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; `ctx` is of the context class that this version of typer uses."""
+        try:
+            return super().invoke(ctx)
+        except CorroboratorError as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except (typer.Abort, BrokenPipeError):
+            raise
+        except OSError as error:
+            fail(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
+        except Exception as error:
+            if hasattr(error, "exit_code"):
+                raise  # typer's own, which it shows well
+            # the outermost edge: messages and tracebacks of other libraries may hold text
+            fail(f"{type(error).__name__} at {_place(error)}; this is a mistake in corroborator")
+
+
+def fail(problem: str, status: int = USAGE) -> NoReturn:
+    """Say what is wrong and end the command."""
+    say_error(problem)
+    raise typer.Exit(status)
+
+
+def say_error(problem: str) -> None:
+    """Say on standard error what is wrong, in one line."""
+    ERR.print(Text.assemble(("error: ", "bold red"), (printable(problem), "red")), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Say something on standard error, where it does not mix with what a command prints."""
+    ERR.print(Text(printable(text)), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot steer the terminal: control and invisible characters as marks."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def write_line(text: str) -> None:
+    """Write a line for machines to standard output, past all styling."""
+    sys.stdout.write(text + "\n")
+
+
+def _place(error: BaseException) -> str:
+    own = [f for f in traceback.extract_tb(error.__traceback__) if "corroborator" in f.filename]
+    frame = own[-1] if own else traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

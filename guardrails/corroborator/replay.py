@@ -1,0 +1,286 @@
+"""Decisions made again from what was sealed: same inputs and versions, same decision.
+
+Decisions are made from the stored vectors. The texts are encoded again as well, but only to say how
+far the vectors have drifted (another processor, another release of the runtime).
+"""
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from corroborator.audit import StoredTurn
+from corroborator.conversation import NewMessages
+from corroborator.detectors import Units
+from corroborator.drafts import judge_draft
+from corroborator.engine import Engine, Outcome, TurnInput
+from corroborator.errors import InputError
+from corroborator.evidence import Evidence
+from corroborator.exemplars import Vectors
+from corroborator.ledger import Ledger
+from corroborator.record import versions_of
+from corroborator.statements import Statement, read_message
+
+Obstacle = Literal[
+    "never closed",
+    "no text was kept",
+    "erased, or sealed under a key that is not here",
+    "changed since it was written",
+    "another encoder",
+    "another form of record",
+]
+
+_Place = tuple[int, int, int]
+
+
+class _Read(BaseModel):
+    """A part of a stored turn; what replay does not need is not looked at."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class _Message(_Read):
+    position: int
+    text: str
+
+
+class _Vectors(_Read):
+    shape: tuple[int, int]
+    dtype: Literal["<f4"]
+    data: str
+
+    def array(self) -> Vectors:
+        raw = np.frombuffer(base64.b64decode(self.data, validate=True), dtype=self.dtype)
+        return raw.reshape(self.shape).astype(np.float32)
+
+
+class _Evidence(_Read):
+    domain: str
+    source: str
+    text: str
+    bearing: Literal["supports", "contradicts"]
+
+
+class _DraftText(_Read):
+    text: str
+
+
+class _Sealed(_Read):
+    messages: tuple[_Message, ...]
+    statements: tuple[_Place, ...]
+    passages: tuple[_Place, ...]
+    vectors: _Vectors
+    evidence: tuple[_Evidence, ...]
+    steering: str
+    drafts: tuple[_DraftText, ...]
+
+
+class _Finding(_Read):
+    id: str
+    message: int
+    start: int
+    end: int
+
+
+class _Draft(_Read):
+    kind: str
+
+
+class _Detail(_Read):
+    repeated: bool
+    findings: tuple[_Finding, ...]
+    decision: Mapping[str, object]
+    drafts: tuple[_Draft, ...]
+    ledger_before: Mapping[str, object]
+    ledger_after: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A turn that was decided again.
+
+    Attributes:
+        chain, seq: of its `closed` event, or of `opened` where there is none.
+        obstacle: why it could not be decided again.
+        differences: what came out otherwise, in one word each.
+        versions: which versions are others than then.
+        drift: the largest cosine distance between a stored vector and the text encoded again, in
+            [0, 2].
+        resplit: how many stored units are no statements of the text any more.
+    """
+
+    chain: str
+    seq: int
+    obstacle: Obstacle | None = None
+    differences: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    drift: float = 0.0
+    resplit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayReport:
+    """What came of many turns.
+
+    Attributes:
+        same: how many were decided as then.
+        different: those that were not.
+        obstacles: why others could not be decided again, with their number.
+        drift: the largest.
+        resplit: units that are no statements any more, in sum.
+    """
+
+    same: int = 0
+    different: tuple[Replayed, ...] = ()
+    obstacles: Mapping[Obstacle, int] = field(default_factory=dict)
+    drift: float = 0.0
+    resplit: int = 0
+
+    @property
+    def unexplained(self) -> tuple[Replayed, ...]:
+        """Those decided otherwise though every version is the same: there should be none."""
+        return tuple(turn for turn in self.different if not turn.versions)
+
+
+def replay(engine: Engine, turns: Iterable[StoredTurn]) -> ReplayReport:
+    """Decide stored turns again with the present model and policy."""
+    same, resplit, drift = 0, 0, 0.0
+    different: list[Replayed] = []
+    obstacles: Counter[Obstacle] = Counter()
+    for turn in turns:
+        replayed = replay_turn(engine, turn)
+        drift, resplit = max(drift, replayed.drift), resplit + replayed.resplit
+        if replayed.obstacle is not None:
+            obstacles[replayed.obstacle] += 1
+        elif replayed.differences:
+            different.append(replayed)
+        else:
+            same += 1
+    return ReplayReport(same, tuple(different), dict(obstacles), drift, resplit)
+
+
+def replay_turn(engine: Engine, turn: StoredTurn) -> Replayed:
+    """Decide one stored turn again."""
+    last = turn.closed or turn.opened
+    obstacle = _obstacle(engine, turn)
+    if obstacle is not None:
+        return Replayed(turn.chain, last.seq, obstacle)
+    try:
+        detail, sealed = _Detail.model_validate(turn.detail), _Sealed.model_validate(turn.text)
+        vectors = sealed.vectors.array()
+        ledger = Ledger.from_state(detail.ledger_before)
+        evidence = tuple(Evidence(**item.model_dump()) for item in sealed.evidence)
+    except (ValidationError, InputError, binascii.Error, ValueError):
+        return Replayed(turn.chain, last.seq, "another form of record")
+    now = _statements(sealed.messages)
+    units = Units(_units(sealed.statements, now), _units(sealed.passages, now))
+    outcome = engine.judge(
+        units,
+        vectors,
+        ledger,
+        TurnInput((), ledger, evidence),
+        new=NewMessages((), repeated=detail.repeated),
+    )
+    known = [
+        row for row, place in enumerate((*sealed.statements, *sealed.passages)) if place in now
+    ]
+    return Replayed(
+        turn.chain,
+        last.seq,
+        differences=tuple(_differences(engine, outcome, detail, sealed)),
+        versions=_changed(engine, turn),
+        drift=_drift(engine, [units.texts[row] for row in known], vectors[known]),
+        resplit=len(vectors) - len(known),
+    )
+
+
+def _obstacle(engine: Engine, turn: StoredTurn) -> Obstacle | None:
+    if turn.closed is None:
+        return "never closed"
+    if not turn.intact:
+        return "changed since it was written"
+    if turn.closed.body.get("content") == "none":
+        return "no text was kept"
+    if turn.text is None or turn.detail is None:
+        return "erased, or sealed under a key that is not here"
+    return None if _versions(turn).get("encoder") == engine.encoder.id else "another encoder"
+
+
+def _versions(turn: StoredTurn) -> Mapping[str, object]:
+    versions = turn.closed.body.get("versions") if turn.closed else None
+    return versions if isinstance(versions, Mapping) else {}
+
+
+def _changed(engine: Engine, turn: StoredTurn) -> tuple[str, ...]:
+    then, now = _versions(turn), versions_of(engine)
+    return tuple(name for name in now if then.get(name) != now[name])
+
+
+def _statements(messages: Iterable[_Message]) -> dict[_Place, Statement]:
+    """Return what the messages are split into now, by place."""
+    return {
+        (s.message, s.start, s.end): s
+        for message in messages
+        for reading in [read_message(message.text, message.position)]
+        for s in (*reading.passages, *reading.statements)
+    }
+
+
+def _units(places: Iterable[_Place], now: Mapping[_Place, Statement]) -> tuple[Statement, ...]:
+    """Return the stored units; what is no statement any more keeps its place, and has no text."""
+    return tuple(now.get(place, Statement(*place, text="")) for place in places)
+
+
+def _differences(
+    engine: Engine, outcome: Outcome, detail: _Detail, sealed: _Sealed
+) -> Iterator[str]:
+    for name, value in asdict(outcome.decision).items():
+        if detail.decision.get(name) != (list(value) if isinstance(value, tuple) else value):
+            yield name
+    found = {
+        (f.family, f.statement.message, f.statement.start, f.statement.end)
+        for f in outcome.detection.findings
+    }
+    if found != {(f.id, f.message, f.start, f.end) for f in detail.findings}:
+        yield "findings"
+    if outcome.steering.text != sealed.steering:
+        yield "steering"
+    if _followed(outcome.after) != _followed(Ledger.from_state(detail.ledger_after)):
+        yield "ledger"
+    verdicts = _verdicts(engine, outcome, [draft.text for draft in sealed.drafts])
+    if verdicts != [draft.kind for draft in detail.drafts]:
+        yield "drafts"
+
+
+def _followed(ledger: Ledger) -> Ledger:
+    """Return what findings and evidence made of a ledger: no count of messages or adoptions."""
+    threads = tuple(thread.model_copy(update={"adopted": 0}) for thread in ledger.threads)
+    return ledger.model_copy(update={"seen": 0, "last_id": None, "threads": threads})
+
+
+def _verdicts(engine: Engine, outcome: Outcome, drafts: Iterable[str]) -> list[str]:
+    """Judge the drafts of a turn again, in order."""
+    kinds: list[str] = []
+    for draft in drafts:
+        verdict = judge_draft(
+            engine.assess(outcome, draft),
+            outcome.decision,
+            outcome.after,
+            engine.policy,
+            engine.texts,
+            revisions=kinds.count("revise"),
+        )
+        kinds.append(verdict.kind)
+    return kinds
+
+
+def _drift(engine: Engine, texts: list[str], vectors: Vectors) -> float:
+    if not texts:
+        return 0.0
+    cosines = (engine.encoder.encode(texts) * vectors).sum(axis=1)
+    return float(np.clip(1 - cosines.min(), 0, 2))

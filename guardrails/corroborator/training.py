@@ -1,0 +1,168 @@
+"""``corroborator fit``: from the banks to a model folder."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from corroborator.encoders import Encoder
+from corroborator.errors import DataError
+from corroborator.exemplars import ORDINARY, Exemplar, Vectors, bank_hash
+from corroborator.fitting import PRIOR, fit_heads, near_groups, reply_tasks, statement_tasks
+from corroborator.heads import Heads
+from corroborator.model import (
+    REPLIES,
+    STATEMENTS,
+    VECTORS,
+    Manifest,
+    bank_exemplars,
+    manifest_bytes,
+    pack_vectors,
+    taxonomy_ids,
+    unpack_vectors,
+)
+from corroborator.reply_bank import ReplySentence, read_replies, replies_hash
+from corroborator.reply_check import Features, mean_claim, pair_features
+from corroborator.resources import resource
+from corroborator.statements import normalise, read_message
+from corroborator.taxonomy import Taxonomy
+from corroborator.version import __version__
+
+_LIBRARIES = ("numpy", "scikit-learn", "onnxruntime", "tokenizers")
+
+
+@dataclass(frozen=True)
+class Banks:
+    """What heads are fitted on."""
+
+    exemplars: tuple[Exemplar, ...]
+    replies: tuple[ReplySentence, ...]
+
+    @classmethod
+    def read(cls, taxonomy: Taxonomy, own: Path | None = None) -> Self:
+        """Read the shipped banks and, where given, a user's own exemplars."""
+        exemplars = bank_exemplars(own, taxonomy)
+        return cls(exemplars, read_replies(resource("embeddings", "replies"), taxonomy))
+
+    @property
+    def messages(self) -> dict[str, str]:
+        """The user messages of the reply bank, by case."""
+        return {item.case: item.user for item in self.replies}
+
+
+def fit_model(
+    out: Path,
+    taxonomy: Taxonomy,
+    encoder: Encoder,
+    *,
+    own: Path | None = None,
+    vectors: bytes | None = None,
+) -> Manifest:
+    """Fit all heads and write a model folder.
+
+    Args:
+        out: the folder; its ``manifest.json`` is written last, so that a fit that was cut short
+            leaves no model that loads.
+        taxonomy: names the heads.
+        encoder: makes the vectors, and is named in the manifest.
+        own: a folder of exemplars that add to the shipped ones.
+        vectors: stored vectors of the same banks (``heads/vectors.npz``) in place of encoding:
+            the same vectors give the same bytes.
+
+    Raises:
+        ConfigError: an exemplar file is broken, scikit-learn is missing, or a family is too small.
+        DataError: the stored vectors are not those of the banks.
+    """
+    banks = Banks.read(taxonomy, own)
+    packed = encode_banks(banks, encoder) if vectors is None else vectors
+    stored = unpack_vectors(packed)
+    if len(stored["exemplars"]) != len(banks.exemplars) or len(stored["replies"]) != len(
+        banks.replies
+    ):
+        raise DataError("the stored vectors are those of other banks; fit without them")
+    content = {
+        STATEMENTS: fit_statements(banks, stored, taxonomy).to_bytes(),
+        REPLIES: fit_replies(banks, stored, taxonomy).to_bytes(),
+        VECTORS: packed,
+    }
+    manifest = Manifest(
+        encoder=encoder.id,
+        taxonomy=taxonomy_ids(taxonomy),
+        exemplars=bank_hash(banks.exemplars),
+        replies=replies_hash(banks.replies),
+        files={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
+        prior=PRIOR,
+        counts=_counts(banks),
+        fitted_with={"corroborator": __version__}
+        | {library: version(library) for library in _LIBRARIES},
+    )
+    _write(out, content, manifest, own)
+    return manifest
+
+
+def encode_banks(banks: Banks, encoder: Encoder) -> bytes:
+    """Encode exemplars, reply sentences and the messages they answer, and pack the vectors."""
+    messages = [mean_claim(encoder.encode(_statements(text))) for text in banks.messages.values()]
+    return pack_vectors(
+        {
+            "exemplars": encoder.encode([normalise(item.text) for item in banks.exemplars]),
+            "replies": encoder.encode([normalise(item.text) for item in banks.replies]),
+            "messages": np.stack(messages),
+        }
+    )
+
+
+def fit_statements(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy) -> Heads:
+    """Fit the statement heads."""
+    vectors = stored["exemplars"]
+    ordinary = np.array([item.family == ORDINARY for item in banks.exemplars])
+    tasks = statement_tasks(banks.exemplars, taxonomy)
+    return fit_heads(vectors, tasks, near_groups(vectors), ordinary)
+
+
+def fit_replies(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy) -> Heads:
+    """Fit the reply heads; a reply is judged by its worst sentence, so it is one pool."""
+    items = banks.replies
+    good = np.array([item.side == "good" for item in items])
+    pools = [f"{item.case}/{item.side}" for item in items]
+    features = reply_features(banks, stored)
+    tasks = reply_tasks(items, taxonomy)
+    return fit_heads(features, tasks, [item.case for item in items], good, pools)
+
+
+def reply_features(banks: Banks, stored: dict[str, Vectors]) -> Features:
+    """Return the pair features of every sentence of the reply bank."""
+    claims = dict(zip(banks.messages, stored["messages"], strict=True))
+    rows = [
+        pair_features(claims[item.case], stored["replies"][row : row + 1])
+        for row, item in enumerate(banks.replies)
+    ]
+    return np.concatenate(rows)
+
+
+def _statements(text: str) -> list[str]:
+    return [statement.text for statement in read_message(text).statements]
+
+
+def _counts(banks: Banks) -> dict[str, int]:
+    positives = sum(item.positive for item in banks.exemplars)
+    return {
+        "exemplars": len(banks.exemplars),
+        "positives": positives,
+        "reply_sentences": len(banks.replies),
+        "reply_messages": len(banks.messages),
+    }
+
+
+def _write(out: Path, content: dict[str, bytes], manifest: Manifest, own: Path | None) -> None:
+    (out / "heads").mkdir(parents=True, exist_ok=True)
+    (out / "manifest.json").unlink(missing_ok=True)
+    for name, data in content.items():
+        (out / name).write_bytes(data)
+    if own is not None and own.resolve() != (out / "exemplars").resolve():
+        shutil.copytree(own, out / "exemplars", dirs_exist_ok=True)
+    (out / "manifest.json").write_bytes(manifest_bytes(manifest))
