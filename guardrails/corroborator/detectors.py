@@ -164,9 +164,14 @@ class _Judged:
         return np.asarray(sigmoid(self._column(DISCLOSURE)) >= limits)
 
     def _yields(self) -> NDArray[np.bool_]:
-        """Say which units are disclosures that no claim may be read into."""
+        """Say which units are disclosures that no claim may be read into.
+
+        A mixed statement keeps its claim where the claim is the stronger of the two: "he checks
+        my phone" is a disclosure alone, "they poison my food and I can't go on" is both.
+        """
         named = self._named(self.detector.domains)
         mixed = np.array([family in self.detector.mixed for family in named])
+        mixed &= self._column(CLAIM) >= self._column(DISCLOSURE)
         disclosing = self._disclosing()
         statements = len(self.units.statements)
         for row, passage in enumerate(self.units.passages, start=statements):

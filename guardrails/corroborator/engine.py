@@ -4,8 +4,8 @@ Nothing here is kept or written; `corroborator.guard` adds the log, and replay r
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Self
 
@@ -39,12 +39,14 @@ class TurnInput:
         ledger: the state of the turn before; None to rebuild it from the messages.
         evidence: what the app passed.
         retrospective: whether the turn lies in the past.
+        day: the day of the turn: places to turn to are not named after their expiry.
     """
 
     messages: tuple[Message, ...]
     ledger: Ledger | None = None
     evidence: tuple[Evidence, ...] = ()
     retrospective: bool = False
+    day: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Engine:
             given.evidence,
             self.texts,
             self.policy.steering.repeat_after,
-            self._offered(decision, ledger),
+            self._offered(decision, ledger, given.day),
         )
         after = _noted(after, given.messages, steering, self.taxonomy)
         return Outcome(
@@ -181,7 +183,7 @@ class Engine:
             outcome.claims, sentences, self.encoder.encode([s.text for s in sentences])
         )
 
-    def place(self, decision: Decision, ledger: Ledger) -> Resource | None:
+    def place(self, decision: Decision, ledger: Ledger, day: date) -> Resource | None:
         """Return where help is to be had, if the turn needs any: by need and region, in date."""
         entries = {**self.taxonomy.domains, **self.taxonomy.protected}
         ids = [*decision.protected, *decision.domains]
@@ -189,15 +191,15 @@ class Engine:
         if not needs and not ledger.holds_risk():
             return None
         need = Need(needs[0]) if needs and needs[0] else Need.CRISIS
-        return self.texts.resources.find(need, self.policy.region, datetime.now(UTC).date())
+        return self.texts.resources.find(need, self.policy.region, day)
 
-    def _offered(self, decision: Decision, before: Ledger) -> Resource | None:
+    def _offered(self, decision: Decision, before: Ledger, day: date) -> Resource | None:
         """Return the place that the steering names: at most one in a risk episode."""
         last, turns = before.resources_turn, self.policy.risk_hold.turns
         named_lately = last is not None and before.turn + 1 - last <= turns
         if decision.action == "none" or decision.lead is None or named_lately:
             return None
-        return self.place(decision, Ledger())
+        return self.place(decision, Ledger(), day)
 
     def _rebuilt(self, given: TurnInput) -> Ledger:
         """Judge the turns before this one again, for their ledger alone."""

@@ -226,7 +226,9 @@ class Turn:
             self._guard.policy,
             self._guard.engine.texts,
             revisions=sum(d.verdict.kind == "revise" for d in self._drafts),
-            place=self._guard.engine.place(self.outcome.decision, self.outcome.after),
+            place=self._guard.engine.place(
+                self.outcome.decision, self.outcome.after, self._given.day
+            ),
         )
         self._drafts.append(Draft(draft, verdict))
         self._milliseconds += _since(started)

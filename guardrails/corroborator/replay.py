@@ -4,15 +4,12 @@ Decisions are made from the stored vectors. The texts are encoded again as well,
 far the vectors have drifted (another processor, another release of the runtime).
 """
 
-import base64
-import binascii
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corroborator.audit import StoredTurn
 from corroborator.conversation import NewMessages
@@ -25,6 +22,15 @@ from corroborator.exemplars import Vectors
 from corroborator.ledger import Ledger
 from corroborator.record import versions_of
 from corroborator.statements import Statement, read_message
+from corroborator.stored_record import (
+    Detail,
+    Place,
+    SealedText,
+    StoredMessage,
+    read_detail,
+    read_text,
+    read_versions,
+)
 
 Obstacle = Literal[
     "never closed",
@@ -34,70 +40,6 @@ Obstacle = Literal[
     "another encoder",
     "another form of record",
 ]
-
-_Place = tuple[int, int, int]
-
-
-class _Read(BaseModel):
-    """A part of a stored turn; what replay does not need is not looked at."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-class _Message(_Read):
-    position: int
-    text: str
-
-
-class _Vectors(_Read):
-    shape: tuple[int, int]
-    dtype: Literal["<f4"]
-    data: str
-
-    def array(self) -> Vectors:
-        raw = np.frombuffer(base64.b64decode(self.data, validate=True), dtype=self.dtype)
-        return raw.reshape(self.shape).astype(np.float32)
-
-
-class _Evidence(_Read):
-    domain: str
-    source: str
-    text: str
-    bearing: Literal["supports", "contradicts"]
-
-
-class _DraftText(_Read):
-    text: str
-
-
-class _Sealed(_Read):
-    messages: tuple[_Message, ...]
-    statements: tuple[_Place, ...]
-    passages: tuple[_Place, ...]
-    vectors: _Vectors
-    evidence: tuple[_Evidence, ...]
-    steering: str
-    drafts: tuple[_DraftText, ...]
-
-
-class _Finding(_Read):
-    id: str
-    message: int
-    start: int
-    end: int
-
-
-class _Draft(_Read):
-    kind: str
-
-
-class _Detail(_Read):
-    repeated: bool
-    findings: tuple[_Finding, ...]
-    decision: Mapping[str, object]
-    drafts: tuple[_Draft, ...]
-    ledger_before: Mapping[str, object]
-    ledger_after: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,33 +112,61 @@ def replay_turn(engine: Engine, turn: StoredTurn) -> Replayed:
     obstacle = _obstacle(engine, turn)
     if obstacle is not None:
         return Replayed(turn.chain, last.seq, obstacle)
-    try:
-        detail, sealed = _Detail.model_validate(turn.detail), _Sealed.model_validate(turn.text)
-        vectors = sealed.vectors.array()
-        ledger = Ledger.from_state(detail.ledger_before)
-        evidence = tuple(Evidence(**item.model_dump()) for item in sealed.evidence)
-    except (ValidationError, InputError, binascii.Error, ValueError):
+    stored = _read(turn)
+    if stored is None:
         return Replayed(turn.chain, last.seq, "another form of record")
-    now = _statements(sealed.messages)
-    units = Units(_units(sealed.statements, now), _units(sealed.passages, now))
+    now = _statements(stored.sealed.messages)
+    units = Units(_units(stored.sealed.statements, now), _units(stored.sealed.passages, now))
     outcome = engine.judge(
         units,
-        vectors,
-        ledger,
-        TurnInput((), ledger, evidence),
-        new=NewMessages((), repeated=detail.repeated),
+        stored.vectors,
+        stored.before,
+        TurnInput((), stored.before, stored.evidence, stored.detail.retrospective),
+        new=NewMessages((), repeated=stored.detail.repeated),
     )
-    known = [
-        row for row, place in enumerate((*sealed.statements, *sealed.passages)) if place in now
-    ]
+    found = [row for row, place in enumerate(stored.places) if place in now]
     return Replayed(
         turn.chain,
         last.seq,
-        differences=tuple(_differences(engine, outcome, detail, sealed)),
+        differences=tuple(_differences(engine, outcome, stored)),
         versions=_changed(engine, turn),
-        drift=_drift(engine, [units.texts[row] for row in known], vectors[known]),
-        resplit=len(vectors) - len(known),
+        drift=_drift(engine, [units.texts[row] for row in found], stored.vectors[found]),
+        resplit=len(stored.places) - len(found),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A stored turn in the types of the engine."""
+
+    detail: Detail
+    sealed: SealedText
+    vectors: Vectors
+    before: Ledger
+    after: Ledger
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return (*self.sealed.statements, *self.sealed.passages)
+
+
+def _read(turn: StoredTurn) -> _Stored | None:
+    detail, sealed = read_detail(turn), read_text(turn)
+    if detail is None or sealed is None:
+        return None
+    try:
+        stored = _Stored(
+            detail,
+            sealed,
+            sealed.vectors.array(),
+            Ledger.from_state(detail.ledger_before),
+            Ledger.from_state(detail.ledger_after),
+            tuple(Evidence(**item.model_dump()) for item in sealed.evidence),
+        )
+    except (InputError, ValueError):
+        return None
+    return stored if len(stored.vectors) == len(stored.places) else None
 
 
 def _obstacle(engine: Engine, turn: StoredTurn) -> Obstacle | None:
@@ -208,20 +178,15 @@ def _obstacle(engine: Engine, turn: StoredTurn) -> Obstacle | None:
         return "no text was kept"
     if turn.text is None or turn.detail is None:
         return "erased, or sealed under a key that is not here"
-    return None if _versions(turn).get("encoder") == engine.encoder.id else "another encoder"
-
-
-def _versions(turn: StoredTurn) -> Mapping[str, object]:
-    versions = turn.closed.body.get("versions") if turn.closed else None
-    return versions if isinstance(versions, Mapping) else {}
+    return None if read_versions(turn).get("encoder") == engine.encoder.id else "another encoder"
 
 
 def _changed(engine: Engine, turn: StoredTurn) -> tuple[str, ...]:
-    then, now = _versions(turn), versions_of(engine)
+    then, now = read_versions(turn), versions_of(engine)
     return tuple(name for name in now if then.get(name) != now[name])
 
 
-def _statements(messages: Iterable[_Message]) -> dict[_Place, Statement]:
+def _statements(messages: Iterable[StoredMessage]) -> dict[Place, Statement]:
     """Return what the messages are split into now, by place."""
     return {
         (s.message, s.start, s.end): s
@@ -231,17 +196,15 @@ def _statements(messages: Iterable[_Message]) -> dict[_Place, Statement]:
     }
 
 
-def _units(places: Iterable[_Place], now: Mapping[_Place, Statement]) -> tuple[Statement, ...]:
+def _units(places: Iterable[Place], now: Mapping[Place, Statement]) -> tuple[Statement, ...]:
     """Return the stored units; what is no statement any more keeps its place, and has no text."""
     return tuple(now.get(place, Statement(*place, text="")) for place in places)
 
 
-def _differences(
-    engine: Engine, outcome: Outcome, detail: _Detail, sealed: _Sealed
-) -> Iterator[str]:
-    for name, value in asdict(outcome.decision).items():
-        if detail.decision.get(name) != (list(value) if isinstance(value, tuple) else value):
-            yield name
+def _differences(engine: Engine, outcome: Outcome, stored: _Stored) -> Iterator[str]:
+    detail, sealed = stored.detail, stored.sealed
+    then = detail.decision.model_dump()
+    yield from (name for name, now in asdict(outcome.decision).items() if then[name] != now)
     found = {
         (f.family, f.statement.message, f.statement.start, f.statement.end)
         for f in outcome.detection.findings
@@ -250,7 +213,7 @@ def _differences(
         yield "findings"
     if outcome.steering.text != sealed.steering:
         yield "steering"
-    if _followed(outcome.after) != _followed(Ledger.from_state(detail.ledger_after)):
+    if _followed(outcome.after) != _followed(stored.after):
         yield "ledger"
     verdicts = _verdicts(engine, outcome, [draft.text for draft in sealed.drafts])
     if verdicts != [draft.kind for draft in detail.drafts]:
@@ -274,6 +237,7 @@ def _verdicts(engine: Engine, outcome: Outcome, drafts: Iterable[str]) -> list[s
             engine.policy,
             engine.texts,
             revisions=kinds.count("revise"),
+            place=engine.place(outcome.decision, outcome.after),
         )
         kinds.append(verdict.kind)
     return kinds

@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from corroborator.errors import ConfigError
+from corroborator.exemplars import ORDINARY
 from corroborator.taxonomy import Taxonomy
 
 
@@ -38,7 +39,7 @@ class ReplySentence:
 
     Attributes:
         case: id of the line it stands in.
-        family: domain or disclosure of the user's message.
+        family: domain or disclosure of the user's message, or ``ordinary``.
         user: the user's message.
         side: which of the three replies it belongs to.
         text: the sentence.
@@ -65,7 +66,7 @@ def read_replies(folder: Traversable, taxonomy: Taxonomy) -> tuple[ReplySentence
             it names file and line.
     """
     sentences: list[ReplySentence] = []
-    families = {*taxonomy.domains, *taxonomy.protected}
+    families = {*taxonomy.domains, *taxonomy.protected, ORDINARY}
     for file in sorted(folder.iterdir(), key=lambda item: item.name):
         family = file.name.removesuffix(".jsonl")
         if family not in families:

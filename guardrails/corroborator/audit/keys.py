@@ -70,14 +70,16 @@ class MasterKey:
                 f"{path} lies beside the database that it protects; keep the database elsewhere, "
                 f"or put the key into {VARIABLE}"
             )
-        if not path.exists():
-            if not create:
-                raise MasterKeyError(
-                    f"there is no master key: set {VARIABLE} (32 bytes in base64), or put the key "
-                    f"file back at {path}"
-                )
+        encoded = _read_owned(path)
+        if encoded is None and create:
             _publish(path)
-        return cls(_decoded(_read_owned(path), str(path)))
+            encoded = _read_owned(path)
+        if encoded is None:
+            raise MasterKeyError(
+                f"there is no master key: set {VARIABLE} (32 bytes in base64), or put the key "
+                f"file back at {path}"
+            )
+        return cls(_decoded(encoded, str(path)))
 
 
 def key_file() -> Path:
@@ -97,20 +99,18 @@ def _decoded(encoded: str, place: str) -> bytes:
     return secret
 
 
-def _read_owned(path: Path) -> str:
-    """Read a key file, if its owner alone can."""
-    problem = ""
+def _read_owned(path: Path) -> str | None:
+    """Read a key file, if its owner alone can; None where there is none."""
     try:
         with path.open(encoding="ascii", errors="replace") as file:
-            found = os.fstat(file.fileno())
-            if os.name != "posix" or _only_ours(found):
+            if os.name != "posix" or _only_ours(os.fstat(file.fileno())):
                 return file.read()
+        problem = f"others can read or change {path}; make it yours, and run: chmod 600 {path}"
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
         problem = f"the master key file {path} cannot be read ({error.strerror})"
-    raise MasterKeyError(
-        problem
-        or f"others than you can read or change {path}; run: chmod 600 {path} (and make it yours)"
-    )
+    raise MasterKeyError(problem)
 
 
 def _only_ours(found: os.stat_result) -> bool:
@@ -120,21 +120,21 @@ def _only_ours(found: os.stat_result) -> bool:
 
 def _publish(path: Path) -> None:
     """Write a new key file whole or not at all, and leave one that another process made."""
-    problem = ""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        pass
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+        finally:
+            draft.unlink()
     except OSError as error:
         problem = f"no master key file can be made at {path} ({error.strerror}); set {VARIABLE}"
-    finally:
-        draft.unlink(missing_ok=True)
-    if problem:
-        raise MasterKeyError(problem)
+    else:
+        return
+    raise MasterKeyError(problem)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from corroborator import __version__
-from corroborator.cli import score
+from corroborator.cli import fit, scan, score
 from corroborator.cli._common import ErrorsInOneLine, write_line
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def _options(
     pass
 
 
-for _command in (score,):
+for _command in (scan, score, fit):
     _command.register(app)
 
 

@@ -40,6 +40,8 @@ def fit(
             own=exemplars,
             vectors=(out / VECTORS).read_bytes() if stored else None,
         )
-    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in manifest.counts.items())
+    counts = ", ".join(
+        f"{count} {name.replace('_', ' ')}" for name, count in manifest.counts.items()
+    )
     OUT.print(f"Fitted on {counts}, for the encoder {manifest.encoder}.")
     OUT.print(f"To use it, write `model: {out}` into your policy.", markup=False)
