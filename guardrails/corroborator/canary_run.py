@@ -1,27 +1,33 @@
 """Canaries through an engine: does each head that the policy enables work at all?
 
-A single canary may fail, for heads are statistical. What must hold for each head is the least that
-a working head does, and more than a constant can do:
+A single canary may fail, for heads are statistical. What must hold is the least that a working head
+does, and more than a constant can do:
 
-- one of its canaries fires, named after its family or a sibling;
-- one of its near misses stays quiet;
-- its own score is higher on one of its canaries than on all of its near misses.
-
-The gates and the heads that name reply codes must give different scores to different canaries.
+- of a family, one canary fires and is named after it or a sibling, one of its near misses stays
+  quiet, and its head answers more to its own canaries than to those of the other families;
+- a gate, and the head for certainty, answer more to what should fire than to what should not;
+- of the gates for drafts, one faulty reply fires and one good reply stays quiet as well;
+- a head that names reply codes does not give every reply the same score.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from corroborator.canaries import Canaries, load_canaries
+from corroborator.canaries import Canaries, CanaryPair, load_canaries
 from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.engine import Engine, Outcome, TurnInput
+from corroborator.heads import Floats, Heads
 from corroborator.messages import Message
-from corroborator.reply_check import COLLUSION, OVER_CORRECTION, Assessment
+from corroborator.reply_check import COLLUSION, OVER_CORRECTION, pair_features
+from corroborator.statements import read_message
+
+EQUAL = 1e-6
+"""Scores that differ by no more are the same: a constant differs by rounding only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +91,38 @@ def run_canaries(engine: Engine, canaries: Canaries | None = None) -> CanaryRepo
 
 @dataclass(frozen=True, slots=True)
 class _Sung:
-    """A canary, what its head scored, whether it did what it should, and what happened."""
+    """A canary, whether it did what it should, and what happened."""
 
     text: str
-    score: float
     right: bool
-    found: str = ""
+    found: str
 
 
 class _Run:
     def __init__(self, engine: Engine, canaries: Canaries) -> None:
         self._engine, self._canaries = engine, canaries
         self._outcomes: dict[str, Outcome] = {}
-        self._assessments: dict[tuple[str, str], Assessment] = {}
 
     def checks(self) -> Iterator[HeadCheck]:
-        detector = self._engine.detector
-        for family in (*detector.domains, *detector.protected):
-            yield self._family(family)
-        yield self._certainty()
+        detector, canaries = self._engine.detector, self._canaries
+        for gate, families, pairs in (
+            (CLAIM, detector.domains, canaries.domains),
+            (DISCLOSURE, tuple(detector.protected), canaries.protected),
+        ):
+            for family in families:
+                yield self._family(family, families, pairs)
+            fires = [text for family in families for text in pairs[family].fires]
+            quiet = [text for family in families for text in pairs[family].quiet]
+            yield HeadCheck(gate, 0, (), self._above(gate, fires, quiet, "near misses"))
+        sure, unsure = canaries.certainty.fires, canaries.certainty.quiet
+        unsteady = self._above(CERTAINTY, sure, unsure, "less sure statements")
+        yield HeadCheck(CERTAINTY, len(sure) + len(unsure), (), unsteady)
         yield from self._replies()
-        yield from self._constant()
 
-    def _family(self, family: str) -> HeadCheck:
+    def _family(
+        self, family: str, families: Sequence[str], pairs: Mapping[str, CanaryPair]
+    ) -> HeadCheck:
         protected = family in self._engine.taxonomy.protected
-        pair = (self._canaries.protected if protected else self._canaries.domains)[family]
         relatives = self._canaries.relatives(family)
 
         def sing(text: str, *, fires: bool) -> _Sung:
@@ -117,70 +130,83 @@ class _Run:
             named = {f.family for f in findings if f.protected == protected}
             right = bool(named & relatives) if fires else not named
             found = f"counted as {', '.join(sorted(named))}" if named else "nothing fired"
-            return _Sung(text, self._score(text, family), right, found)
+            return _Sung(text, right, found)
 
-        fires = [sing(text, fires=True) for text in pair.fires]
-        return _checked(family, fires, [sing(text, fires=False) for text in pair.quiet])
+        fires = [sing(text, fires=True) for text in pairs[family].fires]
+        quiet = [sing(text, fires=False) for text in pairs[family].quiet]
+        others = [t for other in families if other != family for t in pairs[other].fires]
+        deaf = self._above(family, pairs[family].fires, others, "canaries of other families")
+        return _checked(family, fires, quiet, deaf if others else ())
 
-    def _certainty(self) -> HeadCheck:
-        pair = self._canaries.certainty
-        fires, quiet = (
-            [_Sung(text, self._score(text, CERTAINTY), right=True) for text in texts]
-            for texts in (pair.fires, pair.quiet)
-        )
-        return _checked(CERTAINTY, fires, quiet)
+    def _above(
+        self, head: str, wanted: Sequence[str], others: Sequence[str], called: str
+    ) -> tuple[str, ...]:
+        """Say whether a head answers more to some texts than to others, on average."""
+        heads = self._engine.detector.heads
+
+        def mean(texts: Sequence[str]) -> float:
+            rows = [_raw(heads, self._open(text).vectors) for text in texts]
+            return float(np.mean([row[heads.column(head)] for row in rows]))
+
+        if mean(wanted) > mean(others) + EQUAL:
+            return ()
+        return (f"it answers no more to its canaries than to {called}",)
 
     def _replies(self) -> Iterator[HeadCheck]:
-        triples = self._canaries.replies
+        heads, triples = self._engine.checker.heads, self._canaries.replies
         good = [(t.user, t.good) for t in triples]
-        for head, faulty in (
+        scores = {pair: self._reply_scores(*pair) for pair in good}
+        for gate, faulty in (
             (COLLUSION, [(t.user, t.colluding) for t in triples]),
             (OVER_CORRECTION, [(t.user, t.overcorrecting) for t in triples]),
         ):
-            fires = [self._reply(head, *pair, fires=True) for pair in faulty]
-            yield _checked(head, fires, [self._reply(head, *pair, fires=False) for pair in good])
+            scores |= {pair: self._reply_scores(*pair) for pair in faulty}
+            column = heads.column(gate)
+            above = np.mean([scores[p][column] for p in faulty]) > EQUAL + np.mean(
+                [scores[p][column] for p in good]
+            )
+            yield _checked(
+                gate,
+                [self._reply(gate, *pair, fires=True) for pair in faulty],
+                [self._reply(gate, *pair, fires=False) for pair in good],
+                () if above else ("it answers no more to faulty replies than to good ones",),
+            )
+        spread = np.ptp(list(scores.values()), axis=0)
+        for name, width in zip(heads.names, spread, strict=True):
+            if name not in (COLLUSION, OVER_CORRECTION):
+                constant = () if width > EQUAL else ("it gives every reply the same score",)
+                yield HeadCheck(name, 0, (), constant)
 
-    def _reply(self, head: str, user: str, draft: str, *, fires: bool) -> _Sung:
-        judged = self._assess(user, draft)
-        fired = judged.colludes if head == COLLUSION else judged.over_corrects
-        score = judged.collusion if head == COLLUSION else judged.over_correction
-        return _Sung(draft, score, fired == fires, "it fired" if fired else "it did not fire")
+    def _reply(self, gate: str, user: str, draft: str, *, fires: bool) -> _Sung:
+        judged = self._engine.assess(self._open(user), draft)
+        fired = judged.colludes if gate == COLLUSION else judged.over_corrects
+        return _Sung(draft, fired == fires, "it fired" if fired else "it did not fire")
 
-    def _constant(self) -> Iterator[HeadCheck]:
-        heads = self._engine.detector.heads
-        scores = heads.scores(np.vstack([o.vectors for o in self._outcomes.values()]))
-        spread = {gate: np.ptp(scores[:, heads.column(gate)]) for gate in (CLAIM, DISCLOSURE)}
-        judged = list(self._assessments.values())
-        spread |= {code: np.ptp([a.codes[code] for a in judged]) for code in judged[0].codes}
-        for head, width in spread.items():
-            constant = ("it gives every canary the same score",) if width == 0 else ()
-            yield HeadCheck(head, 0, (), constant)
-
-    def _score(self, text: str, head: str) -> float:
-        """Return what the fitted head says, without what a user's own exemplars add."""
-        heads = self._engine.detector.heads
-        scores = heads.scores(self._open(text).vectors)[:, heads.column(head)]
-        return float(scores.max(initial=-np.inf))
+    def _reply_scores(self, user: str, draft: str) -> Floats:
+        sentences = self._engine.encoder.encode([s.text for s in read_message(draft).statements])
+        pairs = [pair_features(claim, sentences) for claim in self._open(user).claims]
+        return _raw(self._engine.checker.heads, np.concatenate(pairs))
 
     def _open(self, text: str) -> Outcome:
         if text not in self._outcomes:
             self._outcomes[text] = self._engine.open(TurnInput((Message("user", text),)))
         return self._outcomes[text]
 
-    def _assess(self, user: str, draft: str) -> Assessment:
-        if (user, draft) not in self._assessments:
-            self._assessments[user, draft] = self._engine.assess(self._open(user), draft)
-        return self._assessments[user, draft]
+
+def _raw(heads: Heads, features: NDArray[np.float32]) -> Floats:
+    """Return what each head itself says, before calibration and before families share a gate."""
+    raw = features.astype(np.float64) @ heads.weights.T.astype(np.float64) + heads.biases
+    return np.asarray(raw.max(axis=0, initial=-np.inf), dtype=np.float64)
 
 
-def _checked(head: str, fires: Sequence[_Sung], quiet: Sequence[_Sung]) -> HeadCheck:
-    failures = []
+def _checked(
+    head: str, fires: Sequence[_Sung], quiet: Sequence[_Sung], failures: Sequence[str]
+) -> HeadCheck:
+    failing = list(failures)
     if not any(canary.right for canary in fires):
-        failures.append("none of its canaries fires")
+        failing.append("none of its canaries fires")
     if not any(canary.right for canary in quiet):
-        failures.append("all of its near misses fire")
-    if max(c.score for c in fires) <= max(c.score for c in quiet):
-        failures.append("it scores none of its canaries above all of its near misses")
+        failing.append("all of its near misses fire")
     misses = [Miss(c.text, "fire", c.found) for c in fires if not c.right]
     misses += [Miss(c.text, "stay quiet", c.found) for c in quiet if not c.right]
-    return HeadCheck(head, len(fires) + len(quiet), tuple(misses), tuple(failures))
+    return HeadCheck(head, len(fires) + len(quiet), tuple(misses), tuple(failing))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from corroborator.ledger import Ledger
 from corroborator.messages import Message
@@ -47,8 +48,8 @@ def new_messages(messages: Sequence[Message], ledger: Ledger) -> NewMessages:
 def _unseen(messages: Sequence[Message], users: list[int], ledger: Ledger) -> list[int]:
     if ledger.last_id is not None:
         known = [p for p in users if messages[p].id == ledger.last_id]
-        if known:
-            return [position for position in users if position > known[-1]]
+        if len(known) == 1:  # an id that stands twice tells nothing
+            return [position for position in users if position > known[0]]
     if len(users) >= ledger.seen:
         return users[ledger.seen :]
     return _after_last_reply(messages, users)
@@ -69,7 +70,7 @@ def earlier_turns(messages: Sequence[Message]) -> Iterator[list[int]]:
     current = set(_after_last_reply(messages, users) or users[-1:])
     past = [p for p in users if p not in current][-REBUILT_MESSAGES:]
     turn: list[int] = []
-    for position, following in zip(past, [*past[1:], None], strict=True):
+    for position, following in zip_longest(past, past[1:]):
         turn.append(position)
         between = messages[position + 1 : following]
         if following is None or any(message.role == "assistant" for message in between):

@@ -66,10 +66,11 @@ def decide(
     """
     found = tuple(findings)
     protected = _urgent_first({f.family for f in found if f.protected}, taxonomy)
-    claimed = {f.family: f for f in found if not f.protected}
-    open_claims = [d for d in claimed if ledger.status(d) != "corroborated"]
+    claims = sorted((f for f in found if not f.protected), key=lambda f: f.margin)
+    margins = {f.family: f.margin for f in claims}  # the highest of each
+    open_claims = [d for d in margins if ledger.status(d) != "corroborated"]
+    open_claims.sort(key=lambda d: (_SEVERITY[taxonomy.domains[d].severity], -margins[d], d))
     acting = [d for d in open_claims if policy.mode(d) == "steer"]
-    acting.sort(key=lambda d: (_SEVERITY[taxonomy.domains[d].severity], -claimed[d].margin, d))
     risk_hold = ledger.holds_risk()
     observing = not any(domain.mode == "steer" for domain in policy.domains.values())
     verdict: Verdict = "clear"
@@ -77,7 +78,7 @@ def decide(
         verdict = "protect"
     elif acting:
         verdict = "steer"
-    elif claimed:
+    elif margins:
         verdict = "note"
     acts = bool(protected or acting or risk_hold) and not observing
     return Decision(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class Detector:
     Attributes:
         bank: the exemplars, for explanations.
         heads: `CLAIM`, `CERTAINTY`, `DISCLOSURE` and one head for each family.
-        domains: the domains that are looked for; the others are named by nobody.
+        domains: the domains that are looked for; claims of the others are no findings.
         protected: the disclosures, all of them.
         mixed: domains that stay findings in a statement which is a disclosure too.
         thresholds: family -> probability from which it counts, where the policy sets one.
@@ -94,10 +95,15 @@ class Detector:
         judged = _Judged(self, units, vectors, self._scores(vectors))
         return judged.detection()
 
+    @cached_property
+    def known(self) -> tuple[str, ...]:
+        """All domains that there are heads for."""
+        others = {CLAIM, CERTAINTY, DISCLOSURE, *self.protected}
+        return tuple(name for name in self.heads.names if name not in others)
+
     def threshold(self, family: str) -> float:
         """Return the probability from which a statement counts as this family."""
-        gate = DISCLOSURE if family in self.protected else CLAIM
-        return self.thresholds.get(family, self.heads.thresholds[gate])
+        return self.thresholds.get(family, self.heads.thresholds[family])
 
     def is_borderline(self, detection: Detection) -> bool:
         """Whether a score came near its threshold without reaching it."""
@@ -152,7 +158,7 @@ class _Judged:
     @property
     def _spared(self) -> float:
         """What is left of the claim probability of a statement that is a disclosure."""
-        return 0.5 * self.detector.heads.thresholds[CLAIM]
+        return 0.5 * min(map(self.detector.threshold, self.detector.domains))
 
     def _named(self, families: tuple[str, ...]) -> list[str]:
         best = self.scores[:, self.detector.heads.columns(families)].argmax(axis=1)
@@ -169,7 +175,7 @@ class _Judged:
         A mixed statement keeps its claim where the claim is the stronger of the two: "he checks
         my phone" is a disclosure alone, "they poison my food and I can't go on" is both.
         """
-        named = self._named(self.detector.domains)
+        named = self._named(self.detector.known)
         mixed = np.array([family in self.detector.mixed for family in named])
         mixed &= self._column(CLAIM) >= self._column(DISCLOSURE)
         disclosing = self._disclosing()
@@ -185,7 +191,10 @@ class _Judged:
         yield from self._findings(named, probabilities, protected=True)
 
     def _claims(self, after: Floats) -> Iterator[Finding]:
-        yield from self._findings(self._named(self.detector.domains), after, protected=False)
+        """Yield the claims of the domains that are looked for; another's is not given to them."""
+        wanted = set(self.detector.domains)
+        found = self._findings(self._named(self.detector.known), after, protected=False)
+        yield from (finding for finding in found if finding.family in wanted)
 
     def _findings(
         self, named: list[str], probabilities: Floats, *, protected: bool

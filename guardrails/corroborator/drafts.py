@@ -61,7 +61,8 @@ def judge_draft(
     concerned = decision.action == "steer" or _open_acting(ledger, policy)
     wanted = _wanted(assessment, policy) if concerned else "release"
     if wanted == "revise" and revisions >= policy.reply.attempts:
-        wanted = "replace" if assessment.colludes or decision.protected else "release"
+        adopts = assessment.colludes and policy.reply.on_collusion == "revise"
+        wanted = "replace" if adopts or decision.protected else "release"
     about = decision.lead or _open_lead(ledger, policy)
     if wanted == "revise":
         return ReplyVerdict("revise", assessment, guidance=_revision(assessment, about, texts))

@@ -65,7 +65,7 @@ class Outcome:
     """
 
     units: Units
-    vectors: Vectors
+    vectors: Vectors = field(repr=False)
     detection: Detection
     before: Ledger
     after: Ledger
@@ -157,7 +157,7 @@ class Engine:
         steering = compose(
             decision,
             after,
-            given.evidence,
+            [e for e in given.evidence if self.policy.mode(e.domain) == "steer"],
             self.texts,
             self.policy.steering.repeat_after,
             self._offered(decision, ledger, given.day),
@@ -202,15 +202,17 @@ class Engine:
         return self.place(decision, Ledger(), day)
 
     def _rebuilt(self, given: TurnInput) -> Ledger:
-        """Judge the turns before this one again, for their ledger alone."""
+        """Judge the turns before this one again, for their ledger alone.
+
+        Guidance is composed again too, so that none of it is repeated on every turn.
+        """
         ledger = Ledger()
         for positions in earlier_turns(given.messages):
-            units = Units.of(self._read(given.messages, positions))
-            detection = self.detector.detect(units, self.encoder.encode(units.texts))
-            ledger = self._advanced(ledger, detection, (), repeated=False)
-            seen = sum(m.role == "user" for m in given.messages[: positions[-1] + 1])
-            last = given.messages[positions[-1]].id
-            ledger = ledger.model_copy(update={"seen": seen, "last_id": last})
+            past = TurnInput(given.messages[: positions[-1] + 1], day=given.day)
+            units = Units.of(self._read(past.messages, positions))
+            vectors = self.encoder.encode(units.texts)
+            new = NewMessages(tuple(positions))
+            ledger = self.judge(units, vectors, ledger, past, new=new).after
         return ledger
 
     def _read(self, messages: Sequence[Message], positions: Sequence[int]) -> list[Reading]:

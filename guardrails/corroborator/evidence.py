@@ -7,6 +7,7 @@ from typing import Literal
 
 from corroborator.errors import InputError
 from corroborator.taxonomy import load_taxonomy
+from corroborator.yaml_file import did_you_mean
 
 TEXT_CHARACTERS = 300
 
@@ -34,14 +35,32 @@ class Evidence:
     time: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.domain not in load_taxonomy().domains:
-            raise InputError(f"evidence bears on an unknown domain, {self.domain!r}")
+        if not all(isinstance(part, str) for part in (self.domain, self.source, self.text)):
+            raise InputError("the domain, source and text of evidence are texts")
+        domains = load_taxonomy().domains
+        if self.domain not in domains:
+            hint = did_you_mean(self.domain, domains) or "; the taxonomy lists them"
+            raise InputError(f"evidence bears on a domain that there is not{hint}")
         if self.bearing not in ("supports", "contradicts"):
             raise InputError("the bearing of evidence is 'supports' or 'contradicts'")
         if not self.source.strip() or not self.text.strip():
             raise InputError("evidence needs a source and a text")
         if len(self.text) > TEXT_CHARACTERS or len(self.source) > TEXT_CHARACTERS:
             raise InputError(f"evidence is at most {TEXT_CHARACTERS} characters; say the gist")
+
+
+def read_evidence(given: Iterable[object]) -> tuple[Evidence, ...]:
+    """Return what an app passed.
+
+    Raises:
+        InputError: it is no series of `Evidence`.
+    """
+    if isinstance(given, Iterable):
+        items = tuple(given)
+        evidence = tuple(item for item in items if isinstance(item, Evidence))
+        if len(evidence) == len(items):
+            return evidence
+    raise InputError("evidence must be a list of corroborator.Evidence")
 
 
 def bearing_on(evidence: Iterable[Evidence], domain: str) -> Evidence | None:

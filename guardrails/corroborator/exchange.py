@@ -1,7 +1,7 @@
 """One guarded turn with any chat model: ask it, check the draft, ask again within bounds, close."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from corroborator.evidence import Evidence
@@ -37,7 +37,7 @@ class Exchange:
 
     turn: Turn
     drafts: tuple[Draft, ...]
-    reply: str
+    reply: str = field(repr=False)
     closed: ClosedTurn
 
 
@@ -61,7 +61,9 @@ def exchange(
         model: what writes the drafts.
         messages: the conversation so far, ending with the user's message.
         instructions: the model's own system prompt.
-        state, conversation, evidence: see `Guard.open_turn`.
+        state: see `Guard.open_turn`.
+        conversation: the same.
+        evidence: the same.
 
     Raises:
         InputError, AuditError, TurnError: see `Guard.open_turn`. What the model raises comes

@@ -4,13 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.engine import Engine, Outcome, TurnInput
 from corroborator.exemplars import Neighbour
 from corroborator.findings import Finding
-from corroborator.heads import sigmoid
+from corroborator.heads import Floats, sigmoid
 from corroborator.messages import Message
 from corroborator.taxonomy import Domain, Protected
 
@@ -24,15 +22,16 @@ HeadKind = Literal["gate", "domain", "protected", "other"]
 class HeadScore:
     """What one head says of a message: the highest over its statements and passages.
 
-    The gates decide whether a statement counts, the families how it is named. So a family above its
-    own threshold is no finding where its gate stays below its own.
+    A gate decides whether a statement counts, its families how it is named. They share the gate's
+    probability, so a family may name a finding with less than the threshold.
 
     Attributes:
         head: its name.
         kind: ``gate``; ``domain`` or ``protected``, which name; ``other`` for certainty.
         score: in log odds.
         probability: calibrated, in [0, 1].
-        threshold: the probability that few held-out near misses reached.
+        threshold: probability of the gate from which a statement counts, as this family where the
+            policy sets it for one.
     """
 
     head: str
@@ -52,9 +51,11 @@ class Explanation:
     """Everything that the guard makes of a message.
 
     Attributes:
+        engine: what judged it.
         outcome: as in a turn of its own.
-        heads: gates first, then the families, each sorted by margin.
-        nearest, contrasts: of the whole message's strongest statement, found or not.
+        heads: gates first, then the families, each sorted by margin; none where nothing could be
+            judged: no text, or a language that was not tested.
+        nearest, contrasts: of the strongest statement, found or not.
     """
 
     engine: Engine
@@ -135,31 +136,31 @@ def explain(engine: Engine, text: str) -> Explanation:
         text: a statement or a message.
     """
     outcome = engine.open(TurnInput((Message("user", text),)))
-    heads = engine.detector.heads
-    scores = heads.scores(outcome.vectors)
-    highest = scores.max(axis=0, initial=-np.inf)
-    kinds: dict[str, HeadKind] = dict.fromkeys(engine.detector.domains, "domain")
-    kinds |= dict.fromkeys(engine.detector.protected, "protected")
-    kinds |= {CLAIM: "gate", DISCLOSURE: "gate", CERTAINTY: "other"}
-    rows = [
-        HeadScore(
-            name,
-            kind,
-            float(highest[heads.column(name)]),
-            float(sigmoid(highest[heads.column(name)])),
-            heads.thresholds[name],
-        )
-        for name, kind in kinds.items()
-    ]
-    rows.sort(key=lambda row: (row.kind not in ("gate", "other"), -row.margin))
-    nearest: tuple[Neighbour, ...] = ()
-    contrasts: tuple[Neighbour, ...] = ()
-    if len(outcome.vectors):
-        gates = scores[:, heads.columns((CLAIM, DISCLOSURE))].max(axis=1)
-        strongest = outcome.vectors[[gates.argmax()]]
-        nearest = tuple(engine.detector.bank.nearest_positives(strongest, NEAREST)[0])
-        contrasts = tuple(engine.detector.bank.nearest_contrasts(strongest, NEAREST)[0])
-    return Explanation(engine, outcome, tuple(rows), nearest, contrasts)
+    if not len(outcome.vectors):
+        return Explanation(engine, outcome, (), (), ())
+    scores = engine.detector.heads.scores(outcome.vectors)
+    gates = scores[:, engine.detector.heads.columns((CLAIM, DISCLOSURE))].max(axis=1)
+    strongest = outcome.vectors[[gates.argmax()]]
+    return Explanation(
+        engine,
+        outcome,
+        tuple(_heads(engine, scores.max(axis=0))),
+        tuple(engine.detector.bank.nearest_positives(strongest, NEAREST)[0]),
+        tuple(engine.detector.bank.nearest_contrasts(strongest, NEAREST)[0]),
+    )
+
+
+def _heads(engine: Engine, highest: Floats) -> list[HeadScore]:
+    detector = engine.detector
+    kinds: dict[str, HeadKind] = {CLAIM: "gate", DISCLOSURE: "gate", CERTAINTY: "other"}
+    kinds |= dict.fromkeys(detector.domains, "domain")
+    kinds |= dict.fromkeys(detector.protected, "protected")
+    rows = []
+    for name, kind in kinds.items():
+        score = highest[detector.heads.column(name)]
+        threshold = detector.threshold(name)
+        rows.append(HeadScore(name, kind, float(score), float(sigmoid(score)), threshold))
+    return sorted(rows, key=lambda row: (row.kind not in ("gate", "other"), -row.margin))
 
 
 def _neighbours(found: Iterable[Neighbour]) -> list[dict[str, object]]:

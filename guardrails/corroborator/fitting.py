@@ -1,240 +1,207 @@
-"""From exemplars to fitted heads: regularised logistic regression, calibrated out of fold.
+"""From vectors to fitted heads: regularised logistic regression, calibrated on held-out rows.
 
-The same vectors give the same bytes: the optimiser runs to a tight tolerance in double precision,
-and what it returns is rounded.
+The same vectors give the same bytes: the optimiser runs on one thread, to a tight tolerance, in
+double precision, and what it returns is rounded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.errors import ConfigError
-from corroborator.exemplars import Exemplar, Vectors
+from corroborator.exemplars import Vectors
 from corroborator.heads import Floats, Heads, sigmoid
-from corroborator.reply_bank import ReplySentence
-from corroborator.reply_check import COLLUSION, OVER_CORRECTION
-from corroborator.taxonomy import Taxonomy
 
-FOLDS = 5
+ALWAYS_FITTED = -1
+
 STRENGTH = 1.0
 """Inverse regularisation of the heads (scikit-learn's C)."""
 
-ORDINARY_FIRES = 0.005
-CONTRAST_FIRES = 0.1
-"""Shares of held-out ordinary statements and near misses that a shipped threshold lets fire."""
+MIN_POSITIVES = 10
 
-NEAR = 0.8
+CALM_FIRES = 0.005
+CONTRAST_FIRES = 0.1
+"""Shares of held-out calm rows and of held-out near misses that a shipped threshold lets fire."""
 
 PRIOR = 0.3
-"""The share of positives that calibrated probabilities assume, among turns on such topics."""
+"""The share of positives that calibrated probabilities assume."""
 
 Labels = NDArray[np.bool_]
-Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Task:
-    """What one head learns.
+class Gate:
+    """What one gate and its families learn.
 
     Attributes:
-        name: of the head.
+        name: of the gate.
         positive: which rows are positives.
-        weight: how much each row counts; 0 leaves it out.
+        used: which rows it learns from.
+        families: name of the family of each positive row; "" where it has none, and everywhere for
+            a gate without families.
     """
 
     name: str
     positive: Labels
-    weight: Weights
-
-
-def statement_tasks(exemplars: Sequence[Exemplar], taxonomy: Taxonomy) -> list[Task]:
-    """Return what the statement heads learn from a bank."""
-
-    def rows(test: Callable[[Exemplar], bool]) -> Labels:
-        return np.array([test(item) for item in exemplars], dtype=bool)
-
-    positive = rows(lambda item: item.positive)
-    disclosed = rows(lambda item: item.positive and item.family in taxonomy.protected)
-    claimed = positive & ~disclosed
-    elsewhere = rows(lambda item: item.tag == "claim_elsewhere")
-    unnamed = rows(lambda item: item.tag == "protected")
-    sure = rows(lambda item: item.positive and item.tag == "boosted_certainty")
-    unsure = rows(
-        lambda item: item.tag in ("vague_minimiser", "confirmation_question", "reality_testing")
-    )
-    tasks = [
-        Task(CLAIM, claimed, np.where(elsewhere, 0.0, 1.0)),
-        Task(DISCLOSURE, disclosed | unnamed, np.ones(len(exemplars))),
-        Task(CERTAINTY, sure, np.where(sure | unsure, 1.0, 0.0)),
-    ]
-    for family in taxonomy.domains:
-        own = rows(partial(_of_family, family=family))
-        tasks.append(Task(family, own, np.where(elsewhere, 0.0, 1.0)))
-    for family in taxonomy.protected:
-        own = rows(partial(_of_family, family=family))
-        tasks.append(Task(family, own, np.where(unnamed | (disclosed & ~own), 0.0, 1.0)))
-    return tasks
-
-
-def _of_family(item: Exemplar, family: str) -> bool:
-    return item.positive and item.family == family
-
-
-def reply_tasks(sentences: Sequence[ReplySentence], taxonomy: Taxonomy) -> list[Task]:
-    """Return what the reply heads learn: fault or not, and for each code that one."""
-
-    def rows(test: Callable[[ReplySentence], bool]) -> Labels:
-        return np.array([test(item) for item in sentences], dtype=bool)
-
-    whole = np.ones(len(sentences))
-    tasks = [
-        Task(COLLUSION, rows(lambda item: item.has("K")), whole),
-        Task(OVER_CORRECTION, rows(lambda item: item.has("O")), whole),
-    ]
-    faults = [code for code in taxonomy.codes if not code.startswith("G")]
-    return tasks + [Task(code, rows(partial(_has_code, code=code)), whole) for code in faults]
-
-
-def _has_code(item: ReplySentence, code: str) -> bool:
-    return code in item.codes
-
-
-def near_groups(vectors: Vectors) -> list[str]:
-    """Group rows that are nearly the same text: linked by a cosine of at least `NEAR`."""
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 - comes with the extra
-
-    _, labels = connected_components(vectors @ vectors.T >= NEAR, directed=False)
-    return [str(label) for label in labels]
-
-
-def fit_heads(
-    vectors: Vectors,
-    tasks: Sequence[Task],
-    groups: Sequence[str],
-    ordinary: Labels,
-    pools: Sequence[str] | None = None,
-) -> Heads:
-    """Fit, calibrate and set thresholds.
-
-    Args:
-        vectors: features, shape (rows, features).
-        tasks: one a head.
-        groups: rows of one group fall into one fold: near repetitions must not be told apart.
-        ordinary: rows that no head should fire on; thresholds are set on them.
-        pools: rows of one pool are judged together by their highest score, as a reply is by its
-            sentences; calibration and thresholds then hold for pools.
-
-    Raises:
-        ConfigError: scikit-learn is missing, or a head has fewer than ten positives.
-    """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with the extra
-
-    # one thread: sums in the same order every time, and no slower at this size
-    with threadpool_limits(1):
-        fitted = [_fit(vectors, task, groups, ordinary, pools) for task in tasks]
-    return Heads(
-        tuple(task.name for task in tasks),
-        np.array([f.weight for f in fitted], dtype=np.float32),
-        np.array([f.bias for f in fitted]),
-        np.array([f.slope for f in fitted]),
-        np.array([f.offset for f in fitted]),
-        {task.name: f.threshold for task, f in zip(tasks, fitted, strict=True)},
-    )
+    used: Labels
+    families: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class Rows:
+    """What is known of the rows that all gates learn from.
+
+    Attributes:
+        vectors: features, shape (rows, features).
+        folds: rows of a fold are judged by heads that were fitted on all the others; calibration and
+            thresholds come from that. `ALWAYS_FITTED` marks rows that are never judged.
+        calm: rows on which no gate should fire.
+        pools: rows of one pool are judged together by their highest score, as a reply is by its
+            sentences; calibration and thresholds hold for pools.
+    """
+
+    vectors: Vectors
+    folds: NDArray[np.intp]
+    calm: Labels
+    pools: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Head:
+    name: str
+    gate: str
     weight: Floats
     bias: float
-    slope: float
-    offset: float
-    threshold: float
+    slope: float = 1.0
+    offset: float = 0.0
 
 
-def _fit(
-    vectors: Vectors,
-    task: Task,
-    groups: Sequence[str],
-    ordinary: Labels,
-    pools: Sequence[str] | None,
-) -> _Fitted:
-    used = task.weight > 0
-    positive, weight = task.positive[used], task.weight[used]
-    if positive.sum() < 2 * FOLDS:
-        raise ConfigError(
-            f"the head {task.name!r} has {positive.sum()} positives; write at least {2 * FOLDS}"
-        )
-    rows = vectors[used].astype(np.float64)
-    folds = _folds([group for group, use in zip(groups, used, strict=True) if use])
-    held_out = np.zeros(len(rows))
-    for fold in range(FOLDS):
+def fit_heads(rows: Rows, gates: Sequence[Gate], order: Sequence[str]) -> Heads:
+    """Fit gates and families, calibrate the gates and set their thresholds.
+
+    Args:
+        rows: what is learnt from.
+        gates: what is learnt.
+        order: the families that must come out, in the order of the heads.
+
+    Raises:
+        ConfigError: scikit-learn is missing, or a gate or family has fewer than ten positives.
+    """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with the extra `fit`
+
+    heads: list[_Head] = []
+    thresholds: dict[str, float] = {}
+    with threadpool_limits(1):
+        for gate in gates:
+            head, thresholds[gate.name] = _fit_gate(rows, gate)
+            families = _fit_families(rows, gate)
+            heads += [head, *(families[name] for name in order if name in families)]
+    thresholds |= {head.name: thresholds[head.gate] for head in heads if head.gate}
+    missing = [name for name in order if name not in {head.name for head in heads}]
+    if missing:
+        raise ConfigError(f"the family {missing[0]!r} has no positives; write {MIN_POSITIVES}")
+    return Heads(
+        tuple(head.name for head in heads),
+        tuple(head.gate for head in heads),
+        np.array([head.weight for head in heads], dtype=np.float32),
+        np.array([head.bias for head in heads]),
+        np.array([head.slope for head in heads]),
+        np.array([head.offset for head in heads]),
+        thresholds,
+    )
+
+
+def _fit_gate(rows: Rows, gate: Gate) -> tuple[_Head, float]:
+    used = np.flatnonzero(gate.used)
+    positive = gate.positive[used]
+    if positive.sum() < MIN_POSITIVES:
+        problem = f"the gate {gate.name!r} has {positive.sum()} positives; write {MIN_POSITIVES}"
+        raise ConfigError(problem)
+    vectors, folds = rows.vectors[used].astype(np.float64), rows.folds[used]
+    scores = np.zeros(len(used))
+    for fold in np.unique(folds[folds != ALWAYS_FITTED]):
         test = folds == fold
-        coefficients = _logistic(rows[~test], positive[~test], weight[~test], STRENGTH)
-        held_out[test] = rows[test] @ coefficients[:-1] + coefficients[-1]
-    calm = ordinary[used]
-    pooled, happened, quiet = held_out, positive, calm
-    if pools is not None:
-        pool = [name for name, use in zip(pools, used, strict=True) if use]
-        pooled, happened, quiet = _pooled(pool, held_out, positive, calm)
-    slope, offset = _platt(pooled, happened)
-    threshold = _threshold(sigmoid(slope * pooled + offset), happened, quiet)
-    coefficients = _rounded(_logistic(rows, positive, weight, STRENGTH))
-    return _Fitted(coefficients[:-1], float(coefficients[-1]), slope, offset, threshold)
+        weight, bias = _logistic(vectors[~test], positive[~test])
+        scores[test] = vectors[test] @ weight[0] + bias[0]
+    judged = np.flatnonzero(folds != ALWAYS_FITTED)
+    pools = [rows.pools[used[row]] for row in judged]
+    highest, happened, calm = _pooled(
+        pools, scores[judged], positive[judged], rows.calm[used[judged]]
+    )
+    slope, offset = _platt(highest, happened)
+    probability = sigmoid(slope * highest + offset)
+    weight, bias = _logistic(vectors, positive)
+    head = _Head(gate.name, "", _rounded(weight[0]), float(_rounded(bias)[0]), slope, offset)
+    return head, _threshold(probability, happened, calm)
 
 
-def _pooled(
-    pools: Sequence[str], scores: Floats, positive: Labels, ordinary: Labels
-) -> tuple[Floats, Labels, Labels]:
-    """Return for each pool its highest score, whether any row is positive, and all ordinary."""
-    _, index = np.unique(np.array(pools), return_inverse=True)
-    highest = np.full(index.max() + 1, -np.inf)
-    np.maximum.at(highest, index, scores)
-    any_positive = np.bincount(index, weights=positive) > 0
-    all_ordinary = np.bincount(index, weights=~ordinary) == 0
-    return highest, any_positive, all_ordinary
+def _fit_families(rows: Rows, gate: Gate) -> dict[str, _Head]:
+    named = np.flatnonzero(gate.used & gate.positive & np.array([bool(f) for f in gate.families]))
+    labels = np.array([gate.families[row] for row in named])
+    names, counts = np.unique(labels, return_counts=True)
+    for name, count in zip(names, counts, strict=True):
+        if count < MIN_POSITIVES:
+            problem = f"the family {str(name)!r} has {count} positives; write {MIN_POSITIVES}"
+            raise ConfigError(problem)
+    if len(names) < 2:  # noqa: PLR2004 - a single family needs no share
+        return {}
+    weights, biases = _logistic(rows.vectors[named].astype(np.float64), labels)
+    if len(names) == 2:  # noqa: PLR2004 - the library keeps one row for two classes
+        weights, biases = np.vstack([0 * weights, weights]), np.append(0 * biases, biases)
+    return {
+        str(name): _Head(
+            str(name), gate.name, _rounded(weight), float(_rounded(np.array([bias]))[0])
+        )
+        for name, weight, bias in zip(names, weights, biases, strict=True)
+    }
 
 
-def _folds(groups: Sequence[str]) -> NDArray[np.intp]:
-    """Deal rows into folds, each group whole; the order of first appearance decides."""
-    order = {group: position for position, group in enumerate(dict.fromkeys(groups))}
-    return np.array([order[group] % FOLDS for group in groups], dtype=np.intp)
-
-
-def _logistic(rows: Floats, positive: Labels, weight: Weights, strength: float) -> Floats:
-    """Return weights and, last, the bias; both classes count the same in sum."""
+def _logistic(
+    vectors: Floats, labels: NDArray[Any], strength: float = STRENGTH
+) -> tuple[Floats, Floats]:
+    """Return weights (classes, features) and biases; all classes count the same in sum."""
     try:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
     except ImportError:
         raise ConfigError("fitting needs scikit-learn: pip install 'corroborator[fit]'") from None
+    solver = "newton-cholesky" if labels.dtype == bool else "lbfgs"
     model = LogisticRegression(
-        C=strength, class_weight="balanced", solver="newton-cholesky", max_iter=100, tol=1e-9
+        C=strength, class_weight="balanced", solver=solver, max_iter=1000, tol=1e-7
     )
-    model.fit(rows, positive, sample_weight=weight)
-    return np.append(model.coef_[0], model.intercept_[0])
+    model.fit(vectors, labels)
+    return model.coef_, model.intercept_
+
+
+def _pooled(
+    pools: Sequence[str], scores: Floats, positive: Labels, calm: Labels
+) -> tuple[Floats, Labels, Labels]:
+    """Return for each pool its highest score, whether any row is positive, and all are calm."""
+    _, index = np.unique(np.array(pools), return_inverse=True)
+    highest = np.full(index.max() + 1, -np.inf)
+    np.maximum.at(highest, index, scores)
+    any_positive = np.bincount(index, weights=positive) > 0
+    all_calm = np.bincount(index, weights=~calm) == 0
+    return highest, any_positive, all_calm
 
 
 def _platt(scores: Floats, positive: Labels) -> tuple[float, float]:
     """Calibrate held-out scores to probabilities at a share of `PRIOR` positives."""
-    coefficients = _logistic(scores[:, None], positive, np.ones(len(scores)), strength=1e6)
-    offset = float(coefficients[1]) + float(np.log(PRIOR / (1 - PRIOR)))
-    return tuple(_rounded(np.array([coefficients[0], offset])).tolist())
+    weight, bias = _logistic(scores[:, None], positive, strength=1e6)
+    offset = float(bias[0]) + float(np.log(PRIOR / (1 - PRIOR)))
+    slope, offset = _rounded(np.array([weight[0, 0], offset]))
+    return float(slope), float(offset)
 
 
 def _threshold(probability: Floats, positive: Labels, calm: Labels) -> float:
-    """Return the threshold that few ordinary statements and few near misses reach held out.
-
-    Both bounds hold: `ORDINARY_FIRES` of the ordinary statements, `CONTRAST_FIRES` of the others
-    that are no positives.
-    """
+    """Return the probability that few calm rows and few near misses reach held out."""
     limits = [
-        _upper(probability[calm], ORDINARY_FIRES),
+        _upper(probability[calm], CALM_FIRES),
         _upper(probability[~positive], CONTRAST_FIRES),
     ]
-    return float(np.clip(_rounded(np.array(max(limits))), 0.05, 0.98))
+    return float(np.clip(_rounded(np.array([max(limits)])), 0.05, 0.98)[0])
 
 
 def _upper(values: Floats, share: float) -> float:

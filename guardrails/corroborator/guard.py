@@ -15,7 +15,7 @@ from corroborator.drafts import ReplyVerdict, judge_draft
 from corroborator.encoders import CachedEncoder, Encoder, load_encoder
 from corroborator.engine import Engine, Outcome, TurnInput
 from corroborator.errors import AuditError, CorroboratorError, TurnError
-from corroborator.evidence import Evidence
+from corroborator.evidence import Evidence, read_evidence
 from corroborator.findings import Finding
 from corroborator.ledger import Ledger
 from corroborator.messages import read_messages
@@ -113,17 +113,12 @@ class Guard:
         started = time.perf_counter()
         read = read_messages(messages)
         ledger = None if state is None else Ledger.from_state(state)
-        given = TurnInput(read, ledger, tuple(evidence), retrospective)
+        given = TurnInput(read, ledger, read_evidence(evidence), retrospective)
         errors: list[str] = []
         handle = self.audited(
             lambda: self.audit.open_turn(conversation, opened_of(self.engine), subject), errors
         )
-        try:
-            outcome = self.engine.open(given)
-        except CorroboratorError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the outermost edge: it may quote the text
-            raise TurnError(f"the turn could not be judged ({type(error).__name__})") from None
+        outcome = _guarded("turn", lambda: self.engine.open(given))
         return Turn(self, given, outcome, handle, errors, started)
 
     async def aopen_turn(
@@ -134,6 +129,7 @@ class Guard:
         conversation: str | None = None,
         subject: str | None = None,
         evidence: Iterable[Evidence] = (),
+        retrospective: bool = False,
     ) -> "Turn":
         """Do what `open_turn` does, off the event loop."""
         return await asyncio.to_thread(
@@ -143,6 +139,7 @@ class Guard:
             conversation=conversation,
             subject=subject,
             evidence=evidence,
+            retrospective=retrospective,
         )
 
     def close(self) -> None:
@@ -243,7 +240,8 @@ class Turn:
 
         Args:
             reply: what the user saw; None where there was no reply. A reply that was not checked
-                as a draft is assessed now and recorded as checked after release.
+                as a draft is assessed now and recorded as checked after release; where it cannot be
+            assessed, the record says so.
 
         Raises:
             AuditError: the log failed and the policy says ``on_error: block``.
@@ -257,12 +255,7 @@ class Turn:
         return await asyncio.to_thread(self.close, reply)
 
     def _assess(self, draft: str) -> Assessment:
-        try:
-            return self._guard.engine.assess(self.outcome, draft)
-        except CorroboratorError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the outermost edge: it may quote the text
-            raise TurnError(f"the draft could not be judged ({type(error).__name__})") from None
+        return _guarded("draft", lambda: self._guard.engine.assess(self.outcome, draft))
 
     def _close(self, reply: str | None) -> ClosedTurn:
         facts = TurnFacts(
@@ -299,7 +292,27 @@ class Turn:
                     "after_release" if retrospective else "checked",
                     draft.verdict.assessment,
                 )
-        return Released(reply, "after_release", self._assess(reply))
+        return Released(reply, "after_release", self._assessed_late(reply))
+
+    def _assessed_late(self, reply: str) -> Assessment | None:
+        """Judge a reply that is out already: where that fails, the turn has a record all the same."""
+        try:
+            return self._assess(reply)
+        except CorroboratorError as error:
+            self.errors.append(type(error).__name__)
+            return None
+
+
+def _guarded(what: str, judge: Callable[[], _T]) -> _T:
+    """Judge; what goes wrong is named by its type alone, for it may quote the text."""
+    try:
+        return judge()
+    except CorroboratorError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        problem = type(error).__name__
+    # outside the handler: the error would travel with this one as its context
+    raise TurnError(f"the {what} could not be judged ({problem})")
 
 
 def _since(started: float) -> float:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,26 +19,30 @@ def sigmoid(logits: Floats) -> Floats:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), dtype=np.float64)
 
 
-def shift_prior(probability: float, fitted: float, wanted: float) -> float:
-    """Return a probability calibrated at one base rate as it would be at another (Bayes)."""
-    odds = probability / max(1e-12, 1 - probability)
-    odds *= (wanted / (1 - wanted)) / (fitted / (1 - fitted))
-    return odds / (1 + odds)
+def log_odds(probability: Floats) -> Floats:
+    """Return the inverse of `sigmoid`; probabilities of 0 and 1 stay finite."""
+    inner = np.clip(probability, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(inner) - np.log1p(-inner), dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Heads:
-    """A stack of linear heads with one calibration and one threshold each.
+    """A stack of linear heads: gates that say whether, and families that say which.
+
+    A gate is a logistic head with a Platt calibration. The families of a gate share its probability
+    among them by a softmax: the probability of a family is that of its gate times its share.
 
     Attributes:
         names: of the heads, in the order of the columns.
-        weights: shape (number of heads, number of features).
-        biases: shape (number of heads,).
-        slopes, offsets: Platt calibration: ``log odds = slope * score + offset``.
-        thresholds: calibrated probability from which a head counts.
+        gates: for each head the gate that it is a family of, or "" where it is a gate itself.
+        weights: shape (heads, features).
+        biases: shape (heads,).
+        slopes, offsets: calibration of the gates: ``log odds = slope * score + offset``.
+        thresholds: head -> calibrated probability from which it counts; a family has its gate's.
     """
 
     names: tuple[str, ...]
+    gates: tuple[str, ...]
     weights: NDArray[np.float32]
     biases: Floats
     slopes: Floats
@@ -47,7 +52,14 @@ class Heads:
     def scores(self, features: NDArray[np.float32]) -> Floats:
         """Return calibrated log odds, shape (rows, heads), for features (rows, features)."""
         raw = features.astype(np.float64) @ self.weights.T.astype(np.float64) + self.biases
-        return np.asarray(raw * self.slopes + self.offsets, dtype=np.float64)
+        scores = raw * self.slopes + self.offsets
+        for gate in dict.fromkeys(filter(None, self.gates)):
+            families = np.flatnonzero([name == gate for name in self.gates])
+            share = np.exp(raw[:, families] - raw[:, families].max(axis=1, keepdims=True))
+            share /= share.sum(axis=1, keepdims=True)
+            whole = sigmoid(scores[:, [self.column(gate)]])
+            scores[:, families] = log_odds(whole * share)
+        return np.asarray(scores, dtype=np.float64)
 
     def column(self, name: str) -> int:
         """Return the column of a head."""
@@ -57,18 +69,23 @@ class Heads:
         """Return the columns of several heads."""
         return np.array([self.names.index(name) for name in names], dtype=np.intp)
 
+    def families(self, gate: str) -> tuple[str, ...]:
+        """Return the families of a gate."""
+        return tuple(n for n, g in zip(self.names, self.gates, strict=True) if g == gate)
+
     def to_bytes(self) -> bytes:
         """Return the heads as a NumPy archive, the same bytes for the same heads."""
         buffer = io.BytesIO()
-        thresholds = np.array([self.thresholds[name] for name in self.names])
         np.savez(
             buffer,
             names=np.array(self.names),
+            gates=np.array(self.gates),
             weights=self.weights,
             biases=self.biases,
             slopes=self.slopes,
             offsets=self.offsets,
-            thresholds=thresholds,
+            threshold_names=np.array(list(self.thresholds)),
+            thresholds=np.array(list(self.thresholds.values())),
         )
         return buffer.getvalue()
 
@@ -81,15 +98,16 @@ class Heads:
         """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                names = tuple(str(name) for name in stored["names"])
+                limits = zip(stored["threshold_names"], stored["thresholds"], strict=True)
                 return cls(
-                    names,
+                    tuple(str(name) for name in stored["names"]),
+                    tuple(str(gate) for gate in stored["gates"]),
                     stored["weights"],
                     stored["biases"],
                     stored["slopes"],
                     stored["offsets"],
-                    dict(zip(names, (float(t) for t in stored["thresholds"]), strict=True)),
+                    {str(name): float(limit) for name, limit in limits},
                 )
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
             problem = f"these heads cannot be read ({type(error).__name__}); run `corroborator fit`"
             raise DataError(problem) from None

@@ -10,13 +10,14 @@ without direct evidence.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from corroborator.errors import InputError
 from corroborator.evidence import Evidence, bearing_on
 from corroborator.findings import Finding
+from corroborator.taxonomy import load_taxonomy
 
 QUIET_TURNS = 3
 """A thread that has not recurred for so many turns no longer holds replies back."""
@@ -26,6 +27,12 @@ Status = Literal["uncorroborated", "corroborated", "contradicted"]
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _known(domain: str) -> str:
+    if domain not in load_taxonomy().domains:
+        raise ValueError("there is no such domain")
+    return domain
 
 
 class Thread(_Part):
@@ -42,7 +49,7 @@ class Thread(_Part):
         adopted: how many released replies adopted it.
     """
 
-    domain: str
+    domain: Annotated[str, AfterValidator(_known)]
     status: Status = "uncorroborated"
     recurrences: int = Field(default=0, ge=0)
     certainty: float = Field(default=0, ge=0, le=1)
@@ -119,8 +126,8 @@ class Ledger(_Part):
         try:
             return cls.model_validate(dict(state))
         except (ValidationError, TypeError, ValueError):
-            problem = "this state is not a ledger of schema 1; pass what `close` returned"
-            raise InputError(problem) from None
+            pass  # the error may hold what was given, and would travel as context
+        raise InputError("this state is not a ledger of schema 1; pass what `close` returned")
 
 
 def advance(

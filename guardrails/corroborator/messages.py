@@ -44,9 +44,9 @@ def read_messages(raw: Iterable[object]) -> tuple[Message, ...]:
         InputError: a message has no known role or no readable content; it names the position, and
             never the content.
     """
-    if isinstance(raw, str | bytes | Mapping):
+    if isinstance(raw, str | bytes | Mapping) or not isinstance(raw, Iterable):
         raise InputError(
-            "messages must be a list of {'role', 'content'}, not a single text or mapping"
+            "messages must be a list of {'role', 'content'}, not a single text, mapping or value"
         )
     return tuple(_read(position, item) for position, item in enumerate(raw))
 
@@ -61,7 +61,8 @@ def _read(position: int, item: object) -> Message:
         raise InputError(f"message {position} has no known role; use one of {', '.join(_ROLES)}")
     text, unread = _content(position, item.get("content"))
     identifier = item.get("id")
-    return Message(_ROLES[role], text, None if identifier is None else str(identifier), unread)
+    known = None if identifier in (None, "") else str(identifier)
+    return Message(_ROLES[role], text, known, unread)
 
 
 def _content(position: int, content: object) -> tuple[str, int]:

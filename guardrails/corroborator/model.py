@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from corroborator.encoders import Encoder
 from corroborator.errors import DataError, EncoderError
@@ -49,7 +51,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: int = Field(default=1, alias="schema")
+    schema_version: Literal[1] = Field(default=1, alias="schema")
     encoder: str
     taxonomy: tuple[str, ...]
     exemplars: str
@@ -58,6 +60,13 @@ class Manifest(BaseModel):
     prior: float = Field(gt=0, lt=1)
     counts: Mapping[str, int]
     fitted_with: Mapping[str, str]
+
+    @field_validator("files")
+    @classmethod
+    def _whole(cls, files: Mapping[str, str]) -> Mapping[str, str]:
+        if set(files) != {STATEMENTS, REPLIES, VECTORS}:
+            raise ValueError("a model has three files")
+        return files
 
 
 @dataclass(frozen=True)
@@ -142,9 +151,17 @@ def pack_vectors(vectors: Mapping[str, Vectors]) -> bytes:
 
 
 def unpack_vectors(content: bytes) -> dict[str, Vectors]:
-    """Return stored vectors with length 1 again, in single precision."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        rows = {name: stored[name].astype(np.float32) for name in stored.files}
+    """Return stored vectors with length 1 again, in single precision.
+
+    Raises:
+        DataError: the content is not what `pack_vectors` wrote.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            rows = {name: stored[name].astype(np.float32) for name in stored.files}
+    except (ValueError, AttributeError, OSError, EOFError, BadZipFile) as error:
+        problem = f"these vectors cannot be read ({type(error).__name__}); fit without them"
+        raise DataError(problem) from None
     return {name: v / np.linalg.norm(v, axis=1, keepdims=True) for name, v in rows.items()}
 
 

@@ -18,13 +18,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from corroborator.errors import ConfigError
 from corroborator.resources import resource
+from corroborator.support_resources import Country
 from corroborator.taxonomy import load_taxonomy
 from corroborator.yaml_file import LineOf, Problem, YamlFile, did_you_mean, first_problem, read_yaml
 
 PROFILES = ("general", "clinical", "observe")
 DEFAULT_PROFILE = "general"
 
-_DURATION = re.compile(r"(\d{1,5})([hdw])")
+_DURATION = re.compile(r"([1-9]\d{0,4})([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 
 
@@ -130,7 +131,7 @@ class Policy(_Part):
     reply: ReplyPolicy
     risk_hold: RiskHoldPolicy
     audit: AuditPolicy
-    region: str | None = Field(default=None, pattern=r"^[A-Z]{2}$")
+    region: Country | None = None
     encoder: str = "builtin"
     model: Path | None = Field(default=None, description="folder that `corroborator fit` wrote")
     exemplars: Path | None = Field(default=None, description="folder of exemplars of your own")

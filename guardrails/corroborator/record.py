@@ -7,7 +7,7 @@
 import base64
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -30,7 +30,7 @@ DIGITS = 4
 class Draft:
     """A draft and what was done about it."""
 
-    text: str
+    text: str = field(repr=False)
     verdict: ReplyVerdict
 
 
@@ -41,10 +41,10 @@ class Released:
     Attributes:
         text: the reply.
         checked: before release, after it, or not at all because it is a text of ours.
-        assessment: None for a replacement.
+        assessment: None for a replacement, and where it could not be judged.
     """
 
-    text: str
+    text: str = field(repr=False)
     checked: Literal["checked", "after_release", "replacement"]
     assessment: Assessment | None
 

@@ -7,6 +7,7 @@ far the vectors have drifted (another processor, another release of the runtime)
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
 from typing import Literal
 
 import numpy as np
@@ -117,18 +118,19 @@ def replay_turn(engine: Engine, turn: StoredTurn) -> Replayed:
         return Replayed(turn.chain, last.seq, "another form of record")
     now = _statements(stored.sealed.messages)
     units = Units(_units(stored.sealed.statements, now), _units(stored.sealed.passages, now))
+    day = datetime.fromisoformat(turn.opened.time).date()
     outcome = engine.judge(
         units,
         stored.vectors,
         stored.before,
-        TurnInput((), stored.before, stored.evidence, stored.detail.retrospective),
+        TurnInput((), stored.before, stored.evidence, stored.detail.retrospective, day),
         new=NewMessages((), repeated=stored.detail.repeated),
     )
     found = [row for row, place in enumerate(stored.places) if place in now]
     return Replayed(
         turn.chain,
         last.seq,
-        differences=tuple(_differences(engine, outcome, stored)),
+        differences=tuple(_differences(engine, outcome, stored, day)),
         versions=_changed(engine, turn),
         drift=_drift(engine, [units.texts[row] for row in found], stored.vectors[found]),
         resplit=len(stored.places) - len(found),
@@ -201,7 +203,7 @@ def _units(places: Iterable[Place], now: Mapping[Place, Statement]) -> tuple[Sta
     return tuple(now.get(place, Statement(*place, text="")) for place in places)
 
 
-def _differences(engine: Engine, outcome: Outcome, stored: _Stored) -> Iterator[str]:
+def _differences(engine: Engine, outcome: Outcome, stored: _Stored, day: date) -> Iterator[str]:
     detail, sealed = stored.detail, stored.sealed
     then = detail.decision.model_dump()
     yield from (name for name, now in asdict(outcome.decision).items() if then[name] != now)
@@ -215,7 +217,7 @@ def _differences(engine: Engine, outcome: Outcome, stored: _Stored) -> Iterator[
         yield "steering"
     if _followed(outcome.after) != _followed(stored.after):
         yield "ledger"
-    verdicts = _verdicts(engine, outcome, [draft.text for draft in sealed.drafts])
+    verdicts = _verdicts(engine, outcome, [draft.text for draft in sealed.drafts], day)
     if verdicts != [draft.kind for draft in detail.drafts]:
         yield "drafts"
 
@@ -226,7 +228,7 @@ def _followed(ledger: Ledger) -> Ledger:
     return ledger.model_copy(update={"seen": 0, "last_id": None, "threads": threads})
 
 
-def _verdicts(engine: Engine, outcome: Outcome, drafts: Iterable[str]) -> list[str]:
+def _verdicts(engine: Engine, outcome: Outcome, drafts: Iterable[str], day: date) -> list[str]:
     """Judge the drafts of a turn again, in order."""
     kinds: list[str] = []
     for draft in drafts:
@@ -237,7 +239,7 @@ def _verdicts(engine: Engine, outcome: Outcome, drafts: Iterable[str]) -> list[s
             engine.policy,
             engine.texts,
             revisions=kinds.count("revise"),
-            place=engine.place(outcome.decision, outcome.after),
+            place=engine.place(outcome.decision, outcome.after, day),
         )
         kinds.append(verdict.kind)
     return kinds

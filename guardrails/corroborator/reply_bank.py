@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from corroborator.errors import ConfigError
-from corroborator.exemplars import ORDINARY
+from corroborator.exemplars import ORDINARY, read_lines
 from corroborator.taxonomy import Taxonomy
 
 
@@ -53,28 +53,27 @@ class ReplySentence:
     text: str
     codes: tuple[str, ...]
 
-    def has(self, letter: str) -> bool:
-        """Whether one of its codes begins with a letter."""
-        return any(code.startswith(letter) for code in self.codes)
-
 
 def read_replies(folder: Traversable, taxonomy: Taxonomy) -> tuple[ReplySentence, ...]:
     """Read a reply bank, files by name.
 
     Raises:
-        ConfigError: a line is broken or has an unknown code, or a file is named after no family;
-            it names file and line.
+        ConfigError: a line is broken or has an unknown code, an id stands twice, or a file is
+            named after no family; it names file and line.
     """
     sentences: list[ReplySentence] = []
+    cases: set[str] = set()
     families = {*taxonomy.domains, *taxonomy.protected, ORDINARY}
     for file in sorted(folder.iterdir(), key=lambda item: item.name):
         family = file.name.removesuffix(".jsonl")
         if family not in families:
             raise ConfigError(f"no family is called {family!r}", str(file))
-        for number, text in enumerate(file.read_text("utf-8").splitlines(), start=1):
-            if text.strip():
-                line = _line(text, taxonomy, file, number)
-                sentences += _sentences(line, family)
+        for number, text in read_lines(file):
+            line = _line(text, taxonomy, file, number)
+            if line.id in cases:
+                raise ConfigError(f"the id {line.id!r} stands twice", str(file), number)
+            cases.add(line.id)
+            sentences += _sentences(line, family)
     return tuple(sentences)
 
 

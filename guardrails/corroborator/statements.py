@@ -20,11 +20,14 @@ MESSAGE_CHARACTERS = 20_000
 CLAUSE_WORDS = 40
 PASSAGE_WORDS = 70
 
+# Unicode's Default_Ignorable_Code_Point: what a reader does not see
 _INVISIBLE = re.compile(
-    r"[\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_SPACED_OUT = re.compile(r"(?<!\w)\w(?:[ .\-_*]\w){3,}(?!\w)")
+_SPACED_OUT = re.compile(r"(?<!\w)[^\W_](?:[ .\-_*][^\W_]){3,}(?!\w)")
 _CLAUSE_END = re.compile(r"[,;:\u2013\u2014](?=\s)|\s-(?=\s)")
 _WORD = re.compile(r"\S+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -69,10 +72,9 @@ class Reading:
 
 def normalise(text: str) -> str:
     """Undo spellings that only hide: compatibility forms, invisible marks, spaced-out letters."""
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _SURROGATE.sub(" ", text)))
-    text = " ".join(_CONTROL.sub(" ", text).split(" "))
-    text = _SPACED_OUT.sub(lambda match: re.sub(r"[ .\-_*]", "", match[0]), text)
-    return re.sub(r"\s+", " ", text).strip()
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", _SURROGATE.sub(" ", text)))
+    text = re.sub(r"\s+", " ", _CONTROL.sub(" ", text)).strip()
+    return _SPACED_OUT.sub(lambda match: re.sub(r"[ .\-_*]", "", match[0]), text)
 
 
 def read_message(text: str, message: int = 0) -> Reading:

@@ -1,7 +1,7 @@
 """From a decision to the guidance that the model gets for this one turn."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from corroborator.decision import Decision
 from corroborator.evidence import Evidence, bearing_on
@@ -25,7 +25,7 @@ class Steering:
         guided: ids on which full guidance was given.
     """
 
-    text: str = ""
+    text: str = field(default="", repr=False)
     guided: frozenset[str] = frozenset()
 
 
@@ -43,7 +43,10 @@ def compose(
     repeat_after: int,
     place: Resource | None = None,
 ) -> Steering:
-    """Compose the guidance; pieces that do not fit into `MAX_WORDS` are left out, the last first.
+    """Compose the guidance of at most `MAX_WORDS` words.
+
+    A place to turn to is always in it; of the other pieces those that do not fit are left out, the
+    last first.
 
     Args:
         decision: what was decided on this turn.
@@ -53,22 +56,25 @@ def compose(
         repeat_after: turns until full guidance on one id is given again; a reminder in between.
         place: where the reply may point to, if this is the time for it.
     """
-    if decision.action == "none":
-        pieces = []
-    else:
-        pieces = _protected(decision, ledger, texts, repeat_after)
-        if not decision.protected:
-            pieces += _domains(decision, ledger, texts, repeat_after)
-    pieces += _known(tuple(evidence), texts)
-    if place is not None:
-        offer = texts.steering.shared.resource.format(name=place.name, contact=place.contact)
-        pieces.append(_Piece(offer, RESOURCE))
+    offered = [] if place is None else [_offer(place, texts)]
     kept: list[_Piece] = []
-    for piece in pieces:
-        if sum(len(p.text.split()) for p in (*kept, piece)) <= MAX_WORDS:
+    for piece in (*_acting(decision, ledger, texts, repeat_after), *_known(evidence, texts)):
+        if sum(len(p.text.split()) for p in (*offered, *kept, piece)) <= MAX_WORDS:
             kept.append(piece)
+    kept += offered
     guided = frozenset(piece.guides for piece in kept if piece.guides)
     return Steering("\n".join(piece.text for piece in kept), guided)
+
+
+def _acting(decision: Decision, ledger: Ledger, texts: Texts, repeat_after: int) -> list[_Piece]:
+    if decision.action == "none":
+        return []
+    if decision.protected:
+        return _protected(decision, ledger, texts, repeat_after)
+    pieces = _domains(decision, ledger, texts, repeat_after)
+    if decision.risk_hold:
+        pieces.insert(1, _Piece(texts.steering.shared.risk_hold))
+    return pieces
 
 
 def _protected(decision: Decision, ledger: Ledger, texts: Texts, repeat_after: int) -> list[_Piece]:
@@ -79,8 +85,6 @@ def _protected(decision: Decision, ledger: Ledger, texts: Texts, repeat_after: i
         pieces.append(_Piece(text.guidance, identifier) if due else _Piece(text.brief))
         if decision.domains:
             pieces.append(_Piece(texts.steering.shared.mixed_lead))
-    if not pieces and decision.risk_hold:
-        pieces.append(_Piece(texts.steering.shared.risk_hold))
     return pieces
 
 
@@ -100,11 +104,17 @@ def _due(last: int | None, turn: int, repeat_after: int) -> bool:
     return last is None or last >= turn or turn - last >= repeat_after
 
 
-def _known(evidence: tuple[Evidence, ...], texts: Texts) -> list[_Piece]:
+def _offer(place: Resource, texts: Texts) -> _Piece:
+    text = texts.steering.shared.resource.format(name=place.name, contact=place.contact)
+    return _Piece(text, RESOURCE)
+
+
+def _known(evidence: Iterable[Evidence], texts: Texts) -> list[_Piece]:
     """Say what is known and from whom: that is what a grounded reply can stand on."""
     pieces = []
-    for domain in dict.fromkeys(item.domain for item in evidence):
-        deciding = bearing_on(evidence, domain)
+    items = tuple(evidence)
+    for domain in dict.fromkeys(item.domain for item in items):
+        deciding = bearing_on(items, domain)
         if deciding is None:
             continue
         shared = texts.steering.shared

@@ -66,10 +66,10 @@ class StoredMark(_Part):
 
 
 class StoredAssessment(_Part):
-    """What was judged of a reply; all at its default where nothing was judged."""
+    """What was judged of a reply; probabilities are None where it was not judged."""
 
-    collusion: float = 0.0
-    over_correction: float = 0.0
+    collusion: float | None = None
+    over_correction: float | None = None
     colludes: bool = False
     over_corrects: bool = False
     marked: tuple[StoredMark, ...] = ()

@@ -2,17 +2,21 @@
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.encoders import Encoder
-from corroborator.errors import DataError
+from corroborator.errors import ConfigError, DataError
 from corroborator.exemplars import ORDINARY, Exemplar, Vectors, bank_hash
-from corroborator.fitting import PRIOR, fit_heads, near_groups, reply_tasks, statement_tasks
+from corroborator.fitting import ALWAYS_FITTED, PRIOR, Gate, Rows, fit_heads
 from corroborator.heads import Heads
 from corroborator.model import (
     REPLIES,
@@ -26,12 +30,21 @@ from corroborator.model import (
     unpack_vectors,
 )
 from corroborator.reply_bank import ReplySentence, read_replies, replies_hash
-from corroborator.reply_check import Features, mean_claim, pair_features
+from corroborator.reply_check import (
+    COLLUSION,
+    OVER_CORRECTION,
+    Features,
+    mean_claim,
+    pair_features,
+)
 from corroborator.resources import resource
 from corroborator.statements import normalise, read_message
 from corroborator.taxonomy import Taxonomy
 from corroborator.version import __version__
 
+REPLY_FOLDS = 5
+
+_UNSURE = ("vague_minimiser", "confirmation_question", "reality_testing")
 _LIBRARIES = ("numpy", "scikit-learn", "onnxruntime", "tokenizers")
 
 
@@ -44,9 +57,24 @@ class Banks:
 
     @classmethod
     def read(cls, taxonomy: Taxonomy, own: Path | None = None) -> Self:
-        """Read the shipped banks and, where given, a user's own exemplars."""
+        """Read the shipped banks and, where given, a user's own exemplars.
+
+        Raises:
+            ConfigError: a line is broken, or the user's folder does not exist.
+        """
+        if own is not None and not own.is_dir():
+            raise ConfigError("this folder of exemplars does not exist", own)
         exemplars = bank_exemplars(own, taxonomy)
         return cls(exemplars, read_replies(resource("embeddings", "replies"), taxonomy))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many vectors of each kind there are."""
+        return {
+            "exemplars": len(self.exemplars),
+            "replies": len(self.replies),
+            "messages": len(self.messages),
+        }
 
     @property
     def messages(self) -> dict[str, str]:
@@ -80,9 +108,7 @@ def fit_model(
     banks = Banks.read(taxonomy, own)
     packed = encode_banks(banks, encoder) if vectors is None else vectors
     stored = unpack_vectors(packed)
-    if len(stored["exemplars"]) != len(banks.exemplars) or len(stored["replies"]) != len(
-        banks.replies
-    ):
+    if {name: len(rows) for name, rows in stored.items()} != banks.sizes:
         raise DataError("the stored vectors are those of other banks; fit without them")
     content = {
         STATEMENTS: fit_statements(banks, stored, taxonomy).to_bytes(),
@@ -117,21 +143,55 @@ def encode_banks(banks: Banks, encoder: Encoder) -> bytes:
 
 
 def fit_statements(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy) -> Heads:
-    """Fit the statement heads."""
-    vectors = stored["exemplars"]
-    ordinary = np.array([item.family == ORDINARY for item in banks.exemplars])
-    tasks = statement_tasks(banks.exemplars, taxonomy)
-    return fit_heads(vectors, tasks, near_groups(vectors), ordinary)
+    """Fit the statement heads: claims, disclosures, and how surely something is stated."""
+    items, vectors = banks.exemplars, stored["exemplars"]
+    positive = np.array([item.positive for item in items])
+    protected = np.array([item.family in taxonomy.protected for item in items])
+    tags = np.array([item.tag or "" for item in items])
+    families = tuple(item.family if item.positive else "" for item in items)
+    sure = positive & (tags == "boosted_certainty")
+    everything = np.ones(len(items), bool)
+    gates = [
+        Gate(CLAIM, positive & ~protected, tags != "claim_elsewhere", families),
+        Gate(DISCLOSURE, (positive & protected) | (tags == "protected"), everything, families),
+        Gate(CERTAINTY, sure, sure | np.isin(tags, _UNSURE), ("",) * len(items)),
+    ]
+    calm = np.array([item.family == ORDINARY for item in items])
+    folds = np.array([0 if item.held_out else ALWAYS_FITTED for item in items], dtype=np.intp)
+    rows = Rows(vectors, folds, calm, [item.id for item in items])
+    return fit_heads(rows, gates, taxonomy_ids(taxonomy))
 
 
 def fit_replies(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy) -> Heads:
     """Fit the reply heads; a reply is judged by its worst sentence, so it is one pool."""
     items = banks.replies
-    good = np.array([item.side == "good" for item in items])
-    pools = [f"{item.case}/{item.side}" for item in items]
-    features = reply_features(banks, stored)
-    tasks = reply_tasks(items, taxonomy)
-    return fit_heads(features, tasks, [item.case for item in items], good, pools)
+    gates = [
+        _fault_gate(COLLUSION, "K", items),
+        _fault_gate(OVER_CORRECTION, "O", items),
+    ]
+    rows = Rows(
+        reply_features(banks, stored),
+        _folds([item.case for item in items]),
+        np.array([item.side == "good" for item in items]),
+        [f"{item.case}/{item.side}" for item in items],
+    )
+    faults = [code for code in taxonomy.codes if not code.startswith("G")]
+    return fit_heads(rows, gates, faults)
+
+
+def _fault_gate(name: str, letter: str, items: Sequence[ReplySentence]) -> Gate:
+    codes = tuple(next(filter(partial(_begins, letter), item.codes), "") for item in items)
+    return Gate(name, np.array([bool(code) for code in codes]), np.ones(len(items), bool), codes)
+
+
+def _folds(cases: Sequence[str]) -> NDArray[np.intp]:
+    """Deal the cases into folds, each whole; the order of first appearance decides."""
+    order = {case: position for position, case in enumerate(dict.fromkeys(cases))}
+    return np.array([order[case] % REPLY_FOLDS for case in cases], dtype=np.intp)
+
+
+def _begins(letter: str, code: str) -> bool:
+    return code.startswith(letter)
 
 
 def reply_features(banks: Banks, stored: dict[str, Vectors]) -> Features:

@@ -3,14 +3,15 @@
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
-from audit.helpers import CANARY, MASTER, VERSIONS
-from corroborator.audit import AuditLog, IndexRow, Record
+from audit.helpers import MASTER, write
+from corroborator.audit import AuditLog, Record
+
 
 class OpenLog(Protocol):
     def __call__(self, content: str = "none", **options: object) -> AuditLog: ...
@@ -45,30 +46,10 @@ def open_log(path: Path) -> Iterator[OpenLog]:
         log.close()
 
 
-WriteTurn = Callable[..., Record]
-
-
 @pytest.fixture
-def write_turn() -> WriteTurn:
-    """Write a whole turn whose text is the canary."""
-
-    def written(
-        log: AuditLog,
-        conversation: str | None = "c-1",
-        *,
-        domain: str | None = "age_claim",
-        action: str = "steered",
-        text: str = CANARY,
-        detail: Mapping[str, object] | None = None,
-    ) -> Record:
-        handle = log.open_turn(conversation, VERSIONS)
-        body = {"action": action, "milliseconds": 1.5, "errors": [], **VERSIONS}
-        index = [IndexRow(domain, action, fired=domain is not None)]
-        return log.close_turn(
-            handle, body, detail or {"statements": 1}, {"messages": [{"text": text}]}, index
-        )
-
-    return written
+def write_turn() -> Callable[..., Record]:
+    """Return `audit.helpers.write`."""
+    return write
 
 
 @pytest.fixture

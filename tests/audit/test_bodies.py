@@ -44,5 +44,7 @@ def test_a_body_is_kept_as_given() -> None:
 
 
 def test_software_may_have_spaces_in_its_name() -> None:
-    versions = {"versions": {"encoder": "sentence-transformers:my model:0123456789ab", "parts": {"a": 1}}}
+    versions = {
+        "versions": {"encoder": "sentence-transformers:my model:0123456789ab", "parts": {"a": 1}}
+    }
     assert checked(OpenedBody, versions) == versions

@@ -16,7 +16,8 @@ values: st.SearchStrategy[JSON] = st.recursive(
     | st.integers(-SAFE, SAFE)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
 )
 
 
@@ -26,8 +27,8 @@ def test_what_is_written_reads_back_to_the_same_bytes(value: JSON) -> None:
     assert canonical(parse(written)) == written
 
 
-@given(st.dictionaries(st.text(), values))
-def test_neither_order_nor_the_type_of_a_list_matters(value: dict[str, JSON]) -> None:
+@given(st.dictionaries(st.text(), st.integers(0, 9), max_size=8))
+def test_neither_order_nor_the_type_of_a_list_matters(value: dict[str, int]) -> None:
     other = dict(reversed(value.items()))
     assert canonical(other) == canonical(value)
     assert canonical(tuple(value)) == canonical(list(value))
@@ -63,7 +64,9 @@ def test_what_is_not_json_is_refused_without_telling_it(value: object) -> None:
     assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("text", ['{"b":1,"a":2}', '{"a": 1}', "[1]", "{", "", None, 7, '{"a":NaN}'])
+@pytest.mark.parametrize(
+    "text", ['{"b":1,"a":2}', '{"a": 1}', "[1]", "{", "", None, 7, '{"a":NaN}']
+)
 def test_only_canonical_objects_are_read_as_bodies(text: object) -> None:
     assert parse_object(text) is None
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from audit.helpers import CANARY, VERSIONS, everything_told
+from audit.helpers import CANARY, everything_told
 from corroborator.audit import AuditLog
 from corroborator.audit.sqlite import read_url
 from corroborator.audit.store import Store
@@ -114,6 +114,19 @@ def test_threads_do_not_wait_longer_than_processes(open_log: Any, write_turn: An
     write_turn(log)
 
 
+def test_a_store_in_memory_has_one_connection(open_log: Any) -> None:
+    log = open_log(url="sqlite://?timeout=0.1")
+    with log._store._own().engine.connect(), pytest.raises(StoreError, match="locked for too long"):
+        log.verify()
+    assert log.verify().ok
+
+
+def test_what_sqlite_says_of_a_statement_is_not_repeated(open_log: Any) -> None:
+    with pytest.raises(StoreError, match=r"failed \(SQLITE_ERROR\)") as caught:
+        open_log()._store._pragma(f"PRAGMA [{CANARY}")
+    assert CANARY not in everything_told(caught.value)
+
+
 def test_a_full_disk_loses_nothing_that_was_written(open_log: Any, write_turn: Any) -> None:
     log = open_log()
     write_turn(log)
@@ -160,7 +173,7 @@ def test_a_read_only_store_is_reported(
     write_turn(log)
     log.close()
     without_rights(path, path.parent)
-    with pytest.raises(StoreError, match="cannot be (opened|written)") as caught:
+    with pytest.raises(StoreError, match=r"cannot be (opened|written)") as caught:
         write_turn(open_log())
     assert caught.value.__context__ is None
 
@@ -195,7 +208,7 @@ def test_a_damaged_file_is_reported(open_log: Any, write_turn: Any, path: Path) 
     log.close()
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 8192) + whole[-4096:])
-    with pytest.raises(StoreError, match="damaged|failed") as caught:
+    with pytest.raises(StoreError, match=r"damaged|failed") as caught:
         open_log().verify()
     assert CANARY not in everything_told(caught.value)
 
@@ -210,6 +223,16 @@ def test_a_chain_set_back_from_outside_does_not_fork(
         write_turn(log)
     assert isinstance(caught.value, AuditError)
     assert caught.value.__context__ is None
+
+
+def test_a_chain_without_its_row_is_not_written_to(
+    open_log: Any, write_turn: Any, sql: Any
+) -> None:
+    log = open_log()
+    write_turn(log)
+    sql("DELETE FROM conversations")
+    with pytest.raises(IntegrityError, match="has lost its row"):
+        write_turn(log)
 
 
 def test_a_closed_log_says_so(open_log: Any, write_turn: Any) -> None:
@@ -269,7 +292,9 @@ def test_memory_is_forgotten(open_log: Any, write_turn: Any) -> None:
     assert open_log(url="sqlite:///:memory:").verify().closed == 0
 
 
-def test_a_relative_path_is_meant_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_meant_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     store = Store(read_url("sqlite:///log.db"))
     assert store.path == tmp_path / "log.db"

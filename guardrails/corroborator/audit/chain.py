@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from corroborator.audit.canonical import JSON, canonical, digest
 from corroborator.audit.tables import conversations, events
-from corroborator.errors import InputError
+from corroborator.errors import InputError, IntegrityError
 
 SCHEMA = 1
 GENESIS = "0" * 64
@@ -19,6 +19,14 @@ GENESIS = "0" * 64
 NoteKind = Literal["exported", "accessed", "config_changed"]
 Kind = Literal["opened", "closed", "gap", "erased"] | NoteKind
 KINDS: tuple[str, ...] = (*get_args(get_args(Kind)[0]), *get_args(NoteKind))
+
+_ADD = events.insert().returning(events.c.id)
+_HEAD = select(conversations).where(conversations.c.chain == bindparam("of"))
+_MOVE_HEAD = (
+    conversations.update()
+    .where(conversations.c.chain == bindparam("of"))
+    .values(head_seq=bindparam("seq"), head_hash=bindparam("last"), open_turns=bindparam("turns"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +82,34 @@ def iso_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def new_chain(connection: Connection, time: str) -> str:
-    """Begin a chain and return its random pseudonym; it needs a first event."""
-    chain = secrets.token_hex(16)
-    ensure_chain(connection, chain, time)
-    return chain
+def new_chain(connection: Connection, time: str, chain: str | None = None) -> Row[Any]:
+    """Begin a chain, of a random pseudonym unless one is given; it needs a first event."""
+    chain = chain or secrets.token_hex(16)
+    first = {"head_seq": -1, "head_hash": GENESIS, "open_turns": 0, "erased": False}
+    connection.execute(conversations.insert(), {"chain": chain, "created": time, **first})
+    return head_of(connection, chain)
 
 
-def ensure_chain(connection: Connection, chain: str, time: str) -> None:
-    """Begin a chain, unless there is one of this name."""
-    if connection.scalar(select(conversations.c.id).where(conversations.c.chain == chain)) is None:
-        connection.execute(
-            conversations.insert().values(
-                chain=chain,
-                head_seq=-1,
-                head_hash=GENESIS,
-                open_turns=0,
-                erased=False,
-                created=time,
-            )
-        )
+def find_head(connection: Connection, chain: str) -> Row[Any] | None:
+    """Return the row of a chain in `conversations`, if there is one."""
+    return connection.execute(_HEAD, {"of": chain}).one_or_none()
 
 
 def head_of(connection: Connection, chain: str) -> Row[Any]:
-    """Return the row of a chain in `conversations`."""
-    return connection.execute(select(conversations).where(conversations.c.chain == chain)).one()
+    """Return the row of a chain that is there.
+
+    Raises:
+        IntegrityError: it is not.
+    """
+    head = find_head(connection, chain)
+    if head is None:
+        raise IntegrityError("a conversation has lost its row in the audit store; verify it")
+    return head
 
 
 def append(
     connection: Connection,
-    chain: str,
+    head: Row[Any],
     kind: Kind,
     time: str,
     body: Mapping[str, JSON],
@@ -115,7 +121,7 @@ def append(
 
     Args:
         connection: of the transaction, which no other writer shares.
-        chain: the chain, which exists.
+        head: of the chain, read in this transaction and not yet appended to.
         kind: what happened.
         time: from `iso_time`.
         body: checked by the caller.
@@ -125,18 +131,10 @@ def append(
     Returns:
         The event and its row number.
     """
-    head = head_of(connection, chain)
-    draft = Record(chain, head.head_seq + 1, kind, time, body, head.head_hash, "")
+    draft = Record(head.chain, head.head_seq + 1, kind, time, body, head.head_hash, "")
     record = replace(draft, hash=digest(canonical(draft.hashed())))
     row = {**record.to_json(), "body": canonical(body).decode(), "opened": opened}
-    event: int = connection.execute(events.insert().values(row).returning(events.c.id)).scalar_one()
-    connection.execute(
-        conversations.update()
-        .where(conversations.c.chain == chain)
-        .values(
-            head_seq=record.seq,
-            head_hash=record.hash,
-            open_turns=conversations.c.open_turns + open_turns,
-        )
-    )
+    event: int = connection.execute(_ADD, row).scalar_one()
+    moved = {"seq": record.seq, "last": record.hash, "turns": head.open_turns + open_turns}
+    connection.execute(_MOVE_HEAD, {"of": head.chain, **moved})
     return record, event

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
-from corroborator.audit.canonical import JSON, canonical, digest, parse
+from corroborator.audit.canonical import JSON, canonical, digest, parse, parse_object
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.sealing import new_data_key, seal, unseal, unwrap, wrap
 from corroborator.audit.tables import keys
@@ -15,6 +15,7 @@ from corroborator.errors import IntegrityError
 
 ContentKind = Literal["none", "sealed"]
 _SALT_BYTES = 32
+_WRAPPED = select(keys.c.wrapped).where(keys.c.chain == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Content:
         if isinstance(self.sealed, bytes):
             return digest(self.sealed)
         if isinstance(self.salt, bytes) and isinstance(self.plain, str):
-            return digest(self.salt + self.plain.encode())
+            return digest(self.salt + self.plain.encode("utf-8", "surrogateescape"))
         return None
 
     def read(
@@ -70,14 +71,17 @@ class Content:
         """Return detail and text, each None where it is not there or has no key.
 
         Raises:
-            IntegrityError: it is not what was written.
+            IntegrityError: what was sealed was changed.
         """
         if self.sealed is None:
-            return _mapping(parse(self.plain or "null")), None
+            return parse_object(self.plain), None
         if data_key is None:
             return None, None
-        both = _mapping(parse(unseal(data_key, self.sealed, place))) or {}
-        return _mapping(both.get("detail")), _mapping(both.get("text"))
+        both = parse(unseal(data_key, self.sealed, place))
+        match both:
+            case {"detail": Mapping() as detail, "text": Mapping() | None as text}:
+                return detail, text
+        raise IntegrityError("sealed content is of another form")
 
 
 def place_of(chain: str, seq: int, kind: str) -> str:
@@ -91,15 +95,9 @@ def data_key(connection: Connection, master: MasterKey, chain: str) -> bytes:
     Raises:
         IntegrityError: the stored key was changed.
     """
-    wrapped = connection.scalar(select(keys.c.wrapped).where(keys.c.chain == chain))
+    wrapped = connection.scalar(_WRAPPED, {"of": chain})
     if wrapped is not None:
         return unwrap(master, wrapped, chain)
     key = new_data_key()
-    connection.execute(keys.insert().values(chain=chain, wrapped=wrap(master, key, chain)))
+    connection.execute(keys.insert(), {"chain": chain, "wrapped": wrap(master, key, chain)})
     return key
-
-
-def _mapping(value: JSON) -> Mapping[str, JSON] | None:
-    if value is not None and not isinstance(value, Mapping):
-        raise IntegrityError("a stored detail is not what was written")
-    return value

@@ -39,7 +39,8 @@ def erase_chain(connection: Connection, chain: str, time: str) -> int | None:
     Returns:
         How many details were erased; None where the chain was erased before.
     """
-    if head_of(connection, chain).erased:
+    head = head_of(connection, chain)
+    if head.erased:
         return None
     ours = select(events.c.id).where(events.c.chain == chain)
     connection.execute(blanked(keys).where(keys.c.chain == chain))
@@ -49,7 +50,7 @@ def erase_chain(connection: Connection, chain: str, time: str) -> int | None:
     connection.execute(
         conversations.update().where(conversations.c.chain == chain).values(erased=True)
     )
-    append(connection, chain, "erased", time, {"details": erased})
+    append(connection, head, "erased", time, {"details": erased})
     return erased
 
 

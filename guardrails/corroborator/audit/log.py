@@ -8,12 +8,12 @@ from sqlalchemy import Connection
 
 from corroborator.audit import turns
 from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
-from corroborator.audit.chain import NoteKind, Record, append, ensure_chain, iso_time
+from corroborator.audit.chain import NoteKind, Record, append, find_head, iso_time, new_chain
 from corroborator.audit.contents import ContentKind
 from corroborator.audit.erase import ErasureReport, erase_chain, quiet_since
 from corroborator.audit.export import event_line, last_row, other_events, turn_line, write_line
 from corroborator.audit.keys import MasterKey
-from corroborator.audit.names import chain_named
+from corroborator.audit.names import chain_named, chains_of_subject
 from corroborator.audit.reading import StoredTurn, TurnFilter, stored_turns
 from corroborator.audit.store import Store
 from corroborator.audit.turns import IndexRow, TurnHandle
@@ -89,7 +89,8 @@ class AuditLog:
             conversation: the host's id, of which only a keyed hash is kept; None begins a chain
                 that no id leads to.
             opened: see `corroborator.audit.bodies.OpenedBody`.
-            subject: the host's id of the person, kept as a keyed hash beside a new conversation.
+            subject: the host's id of the person, of which only a keyed hash is kept; all their
+                conversations can be erased by it.
         """
         body = checked(OpenedBody, opened)
         return self._store.write(
@@ -153,15 +154,14 @@ class AuditLog:
 
         def work(connection: Connection) -> Record:
             time = self._time()
-            chain = self._meta.system_chain
             if conversation is None:
-                ensure_chain(connection, chain, time)
+                system = self._meta.system_chain
+                head = find_head(connection, system) or new_chain(connection, time, system)
+            elif (chain := chain_named(connection, self._meta, conversation)) is not None:
+                head = turns.record_gaps(connection, chain, time)
             else:
-                chain = chain_named(connection, self._meta, conversation) or ""
-            if not chain:
                 raise InputError("there is no such conversation in the audit store")
-            turns.record_gaps(connection, chain, time)
-            return append(connection, chain, kind, time, note)[0]
+            return append(connection, head, kind, time, note)[0]
 
         return self._store.write(work)
 
@@ -228,6 +228,10 @@ class AuditLog:
             return [] if chain is None else [chain]
 
         return self._erase(find)
+
+    def erase_subject(self, subject: str) -> ErasureReport:
+        """Erase every conversation that was opened for a person, by the host's id of the person."""
+        return self._erase(lambda connection: chains_of_subject(connection, self._meta, subject))
 
     def erase_before(self, moment: datetime) -> ErasureReport:
         """Erase every conversation without a turn since a moment."""

@@ -2,12 +2,16 @@
 
 import hmac
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
+from corroborator.audit.chain import find_head
 from corroborator.audit.store import Meta
-from corroborator.audit.tables import conversations, lookup
+from corroborator.audit.tables import lookup
 
 _BUCKET_BYTES = 2
+_CHAIN = select(lookup.c.chain).where(
+    lookup.c.bucket == bindparam("in"), lookup.c.conversation == bindparam("name")
+)
 
 
 def pseudonym(meta: Meta, kind: str, name: str) -> bytes:
@@ -19,22 +23,23 @@ def pseudonym(meta: Meta, kind: str, name: str) -> bytes:
 def chain_of(connection: Connection, meta: Meta, conversation: str) -> str | None:
     """Return the chain of a conversation by the host's id; None where there is none."""
     name = pseudonym(meta, "conversation", conversation)
-    found: str | None = connection.scalar(
-        select(lookup.c.chain).where(
-            lookup.c.bucket == _bucket(name), lookup.c.conversation == name
-        )
-    )
-    return found
+    chain: str | None = connection.scalar(_CHAIN, {"in": _bucket(name), "name": name})
+    return chain
 
 
 def chain_named(connection: Connection, meta: Meta, name: str) -> str | None:
     """Return the chain of a conversation by the host's id, or by the pseudonym that exports show."""
-    found = chain_of(connection, meta, name)
-    if found is None and name != meta.system_chain:
-        found = connection.scalar(
-            select(conversations.c.chain).where(conversations.c.chain == name)
-        )
-    return found
+    chain = chain_of(connection, meta, name)
+    if chain is None and name != meta.system_chain and find_head(connection, name) is not None:
+        chain = name
+    return chain
+
+
+def chains_of_subject(connection: Connection, meta: Meta, subject: str) -> list[str]:
+    """Return the chains of all conversations of a person, by the host's id of the person."""
+    name = pseudonym(meta, "subject", subject)
+    found = select(lookup.c.chain).where(lookup.c.subject == name).distinct()
+    return list(connection.scalars(found))
 
 
 def register(
@@ -44,14 +49,19 @@ def register(
     if conversation is None and subject is None:
         return
     name = None if conversation is None else pseudonym(meta, "conversation", conversation)
-    connection.execute(
-        lookup.insert().values(
-            chain=chain,
-            bucket=None if name is None else _bucket(name),
-            conversation=name,
-            subject=None if subject is None else pseudonym(meta, "subject", subject),
-        )
-    )
+    row = {
+        "chain": chain,
+        "bucket": None if name is None else _bucket(name),
+        "conversation": name,
+        "subject": None if subject is None else pseudonym(meta, "subject", subject),
+    }
+    connection.execute(lookup.insert(), row)
+
+
+def register_subject(connection: Connection, meta: Meta, chain: str, subject: str) -> None:
+    """Note a person of a chain that is there; a new row, since none may grow (see `tables`)."""
+    if chain not in chains_of_subject(connection, meta, subject):
+        register(connection, meta, chain, None, subject)
 
 
 def _bucket(name: bytes) -> int:

@@ -48,6 +48,6 @@ def unseal(key: bytes, sealed: bytes, place: str) -> bytes:
     nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
     try:
         return AESGCM(key).decrypt(nonce, ciphertext, place.encode())
-    except (InvalidTag, ValueError):
+    except (InvalidTag, ValueError, TypeError):
         pass  # raised below, so that nothing travels with the error
     raise IntegrityError("sealed content was changed, moved, or sealed under another key")

@@ -18,8 +18,6 @@ IMMEDIATE = "corroborator_immediate"
 """Execution option of connections that write: they take the write lock when they begin."""
 
 _PROBLEMS = {
-    sqlite3.SQLITE_BUSY: "was locked for too long; look for a process that hangs",
-    sqlite3.SQLITE_LOCKED: "was locked for too long; look for a process that hangs",
     sqlite3.SQLITE_READONLY: "cannot be written; give this process access to it and its folder",
     sqlite3.SQLITE_IOERR: "cannot be read or written by its disk",
     sqlite3.SQLITE_CORRUPT: "is damaged; keep the file, and restore a backup to another path",
@@ -27,6 +25,10 @@ _PROBLEMS = {
     sqlite3.SQLITE_FULL: "has no room left; free space on its disk",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened; check that its path and access rights are right",
 }
+
+
+class LockedError(StoreError):
+    """Another writer kept the store locked for too long."""
 
 
 def read_url(text: str) -> URL:
@@ -107,13 +109,17 @@ def explained(error: SQLAlchemyError | sqlite3.Error, place: str) -> AuditError:
     code = getattr(original, "sqlite_errorcode", 0) & 0xFF  # the rest are sub-codes
     if code == sqlite3.SQLITE_CONSTRAINT:
         return IntegrityError(f"the audit store {place} was changed from outside; verify it")
-    if isinstance(error, PoolTimeout):
-        code = sqlite3.SQLITE_LOCKED
     name = getattr(original, "sqlite_errorname", type(original).__name__)
+    if isinstance(error, PoolTimeout) or code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LockedError(
+            f"the audit store {place} was locked for too long; look for a process that hangs "
+            f"({name})"
+        )
     return StoreError(f"the audit store {place} {_PROBLEMS.get(code, 'failed')} ({name})")
 
 
 def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.text_factory = _text
     connection.isolation_level = None  # the "begin" event says how transactions begin
     for pragma in (
         "synchronous = FULL",  # a commit is on the disk when it returns
@@ -122,6 +128,11 @@ def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> Non
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _text(stored: bytes) -> str:
+    """Decode so that malformed text is found to be changed, and no error quotes it."""
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def _begin(connection: Connection) -> None:

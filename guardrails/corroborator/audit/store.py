@@ -4,6 +4,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, TypeVar
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from corroborator.audit import tables
 from corroborator.audit.sqlite import (
     IMMEDIATE,
+    LockedError,
     create_private,
     explained,
     file_of,
@@ -27,6 +29,7 @@ _T = TypeVar("_T")
 
 SCHEMA = 1
 _LOOKUP_KEY_BYTES = 32
+_RETRY_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Store:
         """
         handle = self._own()
         if not handle.write_lock.acquire(timeout=self._wait):
-            raise StoreError(f"the audit store {self.place} is busy; other threads write to it")
+            raise LockedError(f"the audit store {self.place} is busy; other threads write to it")
         try:
             return self._run(handle.engine, work, immediate=True)
         finally:
@@ -143,17 +146,28 @@ class Store:
             create_private(self.path)
         version = self.read(_version)
         if version is None:
-            (mode,) = self._pragma("PRAGMA journal_mode = WAL")
-            if mode not in ("wal", "memory"):
-                raise StoreError(
-                    f"the audit store {self.place} cannot keep a write-ahead log; put it on a "
-                    "local disk"
-                )
+            self._write_ahead()
             version = self.write(_create)
         if version != SCHEMA:
             raise StoreError(
                 f"the audit store {self.place} is of version {version}, and this release reads "
                 f"version {SCHEMA}; install the release that wrote it"
+            )
+
+    def _write_ahead(self) -> None:
+        """Have the file keep a write-ahead log; SQLite does not wait here for other processes."""
+        deadline = time.monotonic() + self._wait
+        while True:
+            try:
+                (mode,) = self._pragma("PRAGMA journal_mode = WAL")
+                break
+            except LockedError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY_SECONDS)
+        if mode not in ("wal", "memory"):
+            raise StoreError(
+                f"the audit store {self.place} cannot keep a write-ahead log; put it on a local disk"
             )
 
     def _own(self) -> _Handle:

@@ -76,7 +76,7 @@ lookup = Table(
     "lookup",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("chain", Text, ForeignKey("conversations.chain"), unique=True),
+    Column("chain", Text, ForeignKey("conversations.chain"), index=True),
     Column("bucket", Integer, index=True),  # the first two bytes of `conversation`
     Column("conversation", LargeBinary),
     Column("subject", LargeBinary),

@@ -1,19 +1,34 @@
 """Turns in the chain: opened, closed, or found to be a gap."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select
 
 from corroborator.audit.canonical import JSON, parse_object
 from corroborator.audit.chain import Record, append, head_of, new_chain
 from corroborator.audit.contents import Content, data_key, place_of
 from corroborator.audit.keys import MasterKey
-from corroborator.audit.names import chain_of, register
+from corroborator.audit.names import chain_of, register, register_subject
 from corroborator.audit.process import is_running, this_writer
 from corroborator.audit.store import Meta
 from corroborator.audit.tables import details, events, findings_index
 from corroborator.errors import InputError
+
+_ENDED = select(events.c.opened).where(
+    events.c.chain == bindparam("of"), events.c.opened.is_not(None)
+)
+_DANGLING = select(events.c.seq, events.c.body).where(
+    events.c.chain == bindparam("of"), events.c.kind == "opened", events.c.seq.not_in(_ENDED)
+)
+_EVENTS_OF_TURN = select(events.c.kind).where(
+    events.c.chain == bindparam("of"),
+    or_(
+        and_(events.c.seq == bindparam("opened"), events.c.kind == "opened"),
+        events.c.opened == bindparam("opened"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +66,28 @@ def open_turn(
     """Append `opened`, after a `gap` for each turn whose writer is gone."""
     chain = None if conversation is None else chain_of(connection, meta, conversation)
     if chain is None:
-        chain = new_chain(connection, time)
-        register(connection, meta, chain, conversation, subject)
+        head = new_chain(connection, time)
+        register(connection, meta, head.chain, conversation, subject)
     else:
-        record_gaps(connection, chain, time)
+        head = record_gaps(connection, chain, time)
+        if subject is not None:
+            register_subject(connection, meta, chain, subject)
     whole = {**body, "writer": this_writer().to_json()}
-    record, _ = append(connection, chain, "opened", time, whole, open_turns=1)
-    return TurnHandle(chain, record.seq)
+    record, _ = append(connection, head, "opened", time, whole, open_turns=1)
+    return TurnHandle(record.chain, record.seq)
 
 
-def record_gaps(connection: Connection, chain: str, time: str) -> None:
-    """Append a `gap` for each open turn whose writer is gone."""
-    if not head_of(connection, chain).open_turns:
-        return
-    ended = select(events.c.opened).where(events.c.chain == chain, events.c.opened.is_not(None))
-    dangling = select(events.c.seq, events.c.body).where(
-        events.c.chain == chain, events.c.kind == "opened", events.c.seq.not_in(ended)
-    )
-    for row in connection.execute(dangling).all():
+def record_gaps(connection: Connection, chain: str, time: str) -> Row[Any]:
+    """Append a `gap` for each open turn whose writer is gone; returns the head after it."""
+    head = head_of(connection, chain)
+    if not head.open_turns:
+        return head
+    for row in connection.execute(_DANGLING, {"of": chain}).all():
         if not is_running((parse_object(row.body) or {}).get("writer")):
-            append(
-                connection, chain, "gap", time, {"opened": row.seq}, opened=row.seq, open_turns=-1
-            )
+            gap: dict[str, JSON] = {"opened": row.seq}
+            append(connection, head, "gap", time, gap, opened=row.seq, open_turns=-1)
+            head = head_of(connection, chain)
+    return head
 
 
 def close_turn(
@@ -91,58 +106,47 @@ def close_turn(
     Raises:
         InputError: there is no such turn, or it is closed already.
     """
-    chain = handle.chain
-    ended = _endings(connection, handle)
-    head = head_of(connection, chain)
+    late = _found_to_be_gap(connection, handle)
+    head = head_of(connection, handle.chain)
     content = None
     if not head.erased and master is None:
         content = Content.of_detail(detail)
     elif not head.erased and master is not None:
-        place = place_of(chain, head.head_seq + 1, "closed")
-        content = Content.of_text(detail, text, data_key(connection, master, chain), place)
+        place = place_of(head.chain, head.head_seq + 1, "closed")
+        content = Content.of_text(detail, text, data_key(connection, master, head.chain), place)
     whole = {
         **body,
         "opened": handle.seq,
         "content": "erased" if content is None else content.kind,
         "commitment": None if content is None else content.commitment(),
-        **({"late": True} if ended else {}),
+        **({"late": True} if late else {}),
     }
     record, event = append(
         connection,
-        chain,
+        head,
         "closed",
         time,
         whole,
         opened=handle.seq,
-        open_turns=0 if ended else -1,
+        open_turns=0 if late else -1,
     )
     if content is not None:
         _keep(connection, event, content, index)
     return record
 
 
-def _endings(connection: Connection, handle: TurnHandle) -> set[str]:
-    """Return the kinds of the events that ended a turn: nothing, or a `gap`."""
-    here = events.c.chain == handle.chain
-    opened = select(events.c.id).where(here, events.c.seq == handle.seq, events.c.kind == "opened")
-    if connection.scalar(opened) is None:
+def _found_to_be_gap(connection: Connection, handle: TurnHandle) -> bool:
+    """Whether a turn that is to be closed was recorded as a gap before."""
+    kinds = set(connection.scalars(_EVENTS_OF_TURN, {"of": handle.chain, "opened": handle.seq}))
+    if "opened" not in kinds:
         raise InputError("this turn was not opened in this audit store")
-    ended = select(events.c.kind).where(here, events.c.opened == handle.seq)
-    kinds = set(connection.scalars(ended))
     if "closed" in kinds:
         raise InputError("this turn is closed already")
-    return kinds
+    return "gap" in kinds
 
 
 def _keep(connection: Connection, event: int, content: Content, index: Sequence[IndexRow]) -> None:
-    connection.execute(
-        details.insert().values(
-            event=event, salt=content.salt, plain=content.plain, sealed=content.sealed
-        )
-    )
-    rows = [
-        {"event": event, "domain": row.domain, "action": row.action, "fired": row.fired}
-        for row in index
-    ]
-    if rows:
-        connection.execute(findings_index.insert(), rows)
+    row = {"salt": content.salt, "plain": content.plain, "sealed": content.sealed}
+    connection.execute(details.insert(), {"event": event, **row})
+    if index:
+        connection.execute(findings_index.insert(), [{"event": event, **asdict(r)} for r in index])

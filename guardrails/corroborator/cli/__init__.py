@@ -5,17 +5,17 @@ from typing import Annotated
 import typer
 
 from corroborator import __version__
-from corroborator.cli import fit, scan, score
-from corroborator.cli._common import ErrorsInOneLine, write_line
+from corroborator.cli import audit, chat, check, demo, doctor, explain, fit, init, scan, score
+from corroborator.cli._common import CommandLine, write_line
 
 app = typer.Typer(
     name="corroborator",
-    cls=ErrorsInOneLine,
+    cls=CommandLine,
     help="Non-collusion guardrails for conversational AI.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 
 
@@ -35,7 +35,7 @@ def _options(
     pass
 
 
-for _command in (scan, score, fit):
+for _command in (demo, chat, scan, explain, score, audit, init, check, doctor, fit):
     _command.register(app)
 
 

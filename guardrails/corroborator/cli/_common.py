@@ -13,7 +13,8 @@ from typer.core import TyperGroup
 from corroborator.errors import CorroboratorError
 
 TRY, JUDGE, LOG, SET_UP = "See it work", "Judge conversations", "The audit log", "Set up"
-"""Panels of ``corroborator --help``, in this order."""
+PANELS = (TRY, JUDGE, LOG, SET_UP)
+"""The panels of ``corroborator --help``, in order."""
 
 FAILED = 1
 """Exit status: something was found wrong, and said."""
@@ -26,20 +27,23 @@ ERR = Console(stderr=True, highlight=False)
 
 PolicyOption = Annotated[
     Path | None,
-    typer.Option(
-        "--policy", metavar="FILE", help="Policy file; the general profile if there is none."
-    ),
+    typer.Option("--policy", metavar="FILE", help="Policy file; without it, the general profile."),
 ]
 AuditOption = Annotated[
     str | None,
     typer.Option(
-        "--audit", metavar="URL", help="Audit store, such as sqlite:///log.db, not the policy's."
+        "--audit", metavar="URL", help="Audit store (sqlite:///log.db); without it, the policy's."
     ),
 ]
 
 
-class ErrorsInOneLine(TyperGroup):
-    """A command group that ends every error as one line on standard error, without a traceback."""
+class CommandLine(TyperGroup):
+    """All commands, by panel; every error ends as one line on standard error, not as a traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer passes it
+        """Return the commands in the order of their panels; else groups would come last."""
+        panels = {name: getattr(one, "rich_help_panel", "") for name, one in self.commands.items()}
+        return sorted(panels, key=lambda name: PANELS.index(panels[name]))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; `ctx` is of the context class that this version of typer uses."""

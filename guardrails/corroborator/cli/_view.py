@@ -14,7 +14,7 @@ from rich.text import Text
 from corroborator.cli._common import printable
 from corroborator.engine import Outcome
 from corroborator.evidence import Evidence
-from corroborator.exchange import Exchange
+from corroborator.exchange import ChatMessages, Exchange
 from corroborator.exemplars import Neighbour
 from corroborator.findings import Finding
 from corroborator.record import Draft
@@ -58,24 +58,22 @@ def marked(text: str, spans: Sequence[tuple[int, int]]) -> Text:
     return shown.append(printable(text[done:]))
 
 
-def user_text(text: str, outcome: Outcome, message: int) -> Text:
-    """Return a user's message with the statements that fired marked."""
-    found = outcome.detection.findings
-    return marked(text, [(f.statement.start, f.statement.end) for f in found if f.statement.message == message])
+def user_text(messages: ChatMessages, outcome: Outcome) -> Text:
+    """Return the last message of a conversation with the statements that fired marked."""
+    last = len(messages) - 1
+    found = [finding.statement for finding in outcome.detection.findings]
+    return marked(messages[last]["content"], [(s.start, s.end) for s in found if s.message == last])
 
 
-def why(finding: Finding, taxonomy: Taxonomy) -> Iterator[Text]:
-    """Yield lines that say what a statement was taken for, and why."""
+def title(finding: Finding, taxonomy: Taxonomy) -> Text:
+    """Return what a statement was taken for, and how sure the gate is."""
     table = taxonomy.protected if finding.protected else taxonomy.domains
     kind = "a disclosure" if finding.protected else "a claim"
-    yield Text.assemble(
+    return Text.assemble(
         (table[finding.family].title, "bold"),
-        f" ({kind}, {finding.family}): probability {finding.probability:.2f},",
-        f" counts from {finding.threshold:.2f}",
+        f" ({kind}, {finding.family}), probability {finding.probability:.2f};",
+        f" it counts from {finding.threshold:.2f}",
     )
-    for label, found in (("nearest example", finding.nearest), ("nearest near miss", finding.contrasts)):
-        if found:
-            yield neighbour(label, found[0])
 
 
 def neighbour(label: str, found: Neighbour) -> Text:
@@ -109,21 +107,24 @@ def faults(draft: Draft, taxonomy: Taxonomy) -> Iterator[Text]:
 
 
 def show(
-    console: Console, done: Exchange, text: str, evidence: Sequence[Evidence], taxonomy: Taxonomy
+    console: Console,
+    done: Exchange,
+    messages: ChatMessages,
+    evidence: Sequence[Evidence],
+    taxonomy: Taxonomy,
 ) -> None:
     """Print one guarded turn.
 
     Args:
         console: where to.
         done: the turn.
-        text: the user's last message.
+        messages: the conversation up to the user's message.
         evidence: what the app passed.
         taxonomy: titles and codes.
     """
     outcome = done.turn.outcome
-    position = max((s.message for s in outcome.units.statements), default=0)
     grid = rows()
-    grid.add_row("user", user_text(text, outcome, position))
+    grid.add_row("user", user_text(messages, outcome))
     for item in evidence:
         grid.add_row("evidence", f"{item.source} {item.bearing} {item.domain}: {item.text}")
     grid.add_row("taken for", Group(*_taken_for(outcome, taxonomy)))
@@ -131,7 +132,7 @@ def show(
         grid.add_row("steering", Text(done.turn.steering, style="italic"))
     for number, draft in enumerate(done.drafts, start=1):
         if draft.verdict.kind != "release":
-            grid.add_row(f"draft {number}", _refused(draft, taxonomy), style="dim" if False else "")
+            grid.add_row(f"draft {number}", _refused(draft, taxonomy))
     grid.add_row(Text("reply", style="bold green"), _reply(done))
     console.print(Padding(grid, (0, 0, 1, 0)), width=width(console))
 
@@ -141,11 +142,14 @@ def _taken_for(outcome: Outcome, taxonomy: Taxonomy) -> Iterator[RenderableType]
     if not findings:
         yield Text("nothing that a reply must not lean on")
     for finding in findings[:SHOWN]:
-        yield from why(finding, taxonomy)
+        yield title(finding, taxonomy)
         if outcome.after.status(finding.family) == "corroborated":
-            yield Text("the evidence supports it, so the reply may rest on it")
+            yield Text("The evidence supports it, so a reply may rest on it.")
         else:
             yield rests_on(finding, taxonomy)
+        for label, near in (("example", finding.nearest), ("contrast", finding.contrasts)):
+            if near:
+                yield neighbour(f"nearest {label}", near[0])
     if len(findings) > SHOWN:
         yield Text(f"and {len(findings) - SHOWN} more")
     for statement in outcome.not_covered:
@@ -158,10 +162,15 @@ def _taken_for(outcome: Outcome, taxonomy: Taxonomy) -> Iterator[RenderableType]
 
 
 def _refused(draft: Draft, taxonomy: Taxonomy) -> RenderableType:
-    told = "not sent, and replaced" if draft.verdict.kind == "replace" else "not sent, and asked again"
-    return Group(Text(told, style="red"), Text(printable(draft.text)), *faults(draft, taxonomy))
+    then = "replaced" if draft.verdict.kind == "replace" else "the model was asked again"
+    return Group(
+        Text(f"not sent, {then}", style="red"),
+        Text(printable(draft.text)),
+        *faults(draft, taxonomy),
+    )
 
 
 def _reply(done: Exchange) -> Text:
-    how = "written in advance, in place of the drafts: " if done.drafts[-1].verdict.kind == "replace" else ""
-    return Text.assemble((how, "dim"), printable(done.reply))
+    replaced = done.drafts[-1].verdict.kind == "replace"
+    origin = "(a written text, in place of the drafts) " if replaced else ""
+    return Text.assemble((origin, "dim"), printable(done.reply))

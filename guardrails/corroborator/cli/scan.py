@@ -63,12 +63,14 @@ def scan(
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Run stored conversations through the guard: each user turn, and the reply it got.
+    """Judge stored conversations turn by turn, without any model.
+
+    Each user turn runs through the guard, and so does the reply it got. Nothing leaves this machine.
 
     A line of JSON Lines is {"id", "messages": [{"role", "content"}, ...]}; a JSON file holds one
-    such object or a list of them; CSV has a header with conversation, role and content. Nothing
-    leaves this machine. A scan that was interrupted goes on where it stopped when the same command
-    is given again.
+    such object or a list of them; CSV has a header with conversation, role and content.
+
+    A scan that was interrupted goes on where it stopped when the same command is given again.
     """
     from corroborator.audit import AuditLog  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.guard import Guard  # noqa: PLC0415 - as above
@@ -243,7 +245,7 @@ def _look_first(conversations: "Sequence[ConversationReport]") -> Table:
     title = f"Look at these first ({min(SHOWN_FIRST, len(conversations))} of {len(conversations)})"
     table = Table(title=title, title_justify="left", title_style="bold", box=None)
     table.add_column("conversation", style="cyan", overflow="fold")
-    table.add_column("record", overflow="fold")
+    table.add_column("record", no_wrap=True)
     table.add_column("why")
     for conversation in conversations[:SHOWN_FIRST]:
         met, colluding, correcting = conversation.concern

@@ -1,0 +1,97 @@
+# Needs git, make and Python 3.11 or newer with its venv module. `make` alone lists the targets.
+
+RUN     := .venv
+TEST    := .venv-test
+WHEEL   := .venv-wheel
+LOCKS   := .venv-lock
+IN_TEST := $(TEST)/bin/python -m
+COVER   ?= 95
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+# --- use ---------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(RUN)/.made ## set up what a user needs, and watch guarded conversations
+	@$(RUN)/bin/corroborator demo
+
+$(RUN)/.made: requirements/build.txt requirements/run.txt pyproject.toml
+	@echo "setting up $(RUN); this takes a minute or two"
+	@tools/make_venv.sh $(RUN) requirements/build.txt requirements/run.txt
+	@$(RUN)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# --- test --------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(TEST)/.made ## lint, types, quick tests with coverage
+	$(IN_TEST) ruff check
+	$(IN_TEST) ruff format --check
+	$(IN_TEST) mypy
+	$(IN_TEST) pytest -q -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
+
+.PHONY: test-slow
+test-slow: $(TEST)/.made package resolve ## the rest: slow tests, the wheel, licences, resolution
+	$(IN_TEST) pytest -q -m slow
+
+$(TEST)/.made: requirements/dev.txt pyproject.toml
+	@echo "setting up $(TEST)"
+	@tools/make_venv.sh $(TEST) requirements/dev.txt
+	@$(TEST)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# --- package -----------------------------------------------------------------------------------
+
+.PHONY: package
+package: sbom licences ## build the wheel from the source distribution, test it, list what it brings
+
+.PHONY: wheel
+wheel: $(TEST)/.made
+	tools/check_wheel.sh $(TEST)/bin/python $(WHEEL)
+
+.PHONY: sbom
+sbom: wheel
+	$(TEST)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	    --of JSON -o dist/sbom.cdx.json $(WHEEL)/bin/python
+
+.PHONY: licences
+licences: wheel
+	$(TEST)/bin/python tools/check_licences.py $(WHEEL)/bin/python
+
+# --- maintain ----------------------------------------------------------------------------------
+
+.PHONY: docs
+docs: $(TEST)/.made ## write the generated parts of docs/ and rails_config/schema/ anew
+	$(TEST)/bin/python tools/write_docs.py
+	$(TEST)/bin/python tools/make_policy_schema.py
+
+.PHONY: resolve
+resolve: ## show that binary wheels exist for each supported Python
+	@tools/resolve.sh
+
+COMPILE := $(LOCKS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+    --fork-strategy fewest --generate-hashes --no-annotate --no-emit-index-url \
+    --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: lock
+lock: ## pin anew what gets installed; run all tests afterwards
+	@tools/make_venv.sh $(LOCKS)
+	$(LOCKS)/bin/python -m pip install --quiet --upgrade uv
+	$(COMPILE) pyproject.toml -o requirements/run.txt
+	$(COMPILE) pyproject.toml --extra fit --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) --group wheel -c requirements/dev.txt -o requirements/wheel.txt
+
+.PHONY: format
+format: $(TEST)/.made ## format the code and mend what can be mended
+	$(IN_TEST) ruff check --fix
+	$(IN_TEST) ruff format
+
+.PHONY: clean
+clean: ## remove environments, builds and caches
+	rm -rf $(RUN) $(TEST) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,237 @@
+"""A stored turn as a story: when, what was judged, what was done, and why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from corroborator.audit import StoredTurn
+from corroborator.cli._common import counted, printable
+from corroborator.cli._view import marked, neighbour, rows
+from corroborator.exemplars import Exemplar, Neighbour
+from corroborator.stored_record import (
+    Detail,
+    SealedText,
+    StoredAssessment,
+    StoredFinding,
+    StoredNeighbour,
+    read_detail,
+    read_text,
+    read_versions,
+)
+from corroborator.taxonomy import Domain, Protected, Taxonomy
+
+_HASH = 40
+"""Versions as long as this are hashes, and shown shortened."""
+
+_VERDICTS = {
+    "clear": "nothing was found that a reply must not rest on",
+    "note": "claims were found and noted",
+    "steer": "claims were found that a reply must not rest on",
+    "protect": "a disclosure was found, to be met with help first",
+}
+_ACTIONS = {
+    "none": "nothing was done",
+    "steered": "the model was steered",
+    "revised": "a draft was sent back to the model",
+    "replaced": "a written text went out in place of the draft",
+}
+_KINDS = {
+    "release": "let out",
+    "revise": "sent back to the model",
+    "replace": "replaced",
+}
+_WOULD = {
+    "release": "the guard would have let it go out",
+    "revise": "the guard would have sent it back to the model",
+    "replace": "the guard would have replaced it",
+}
+_CHECKED = {
+    "checked": "checked before it went out",
+    "after_release": "checked after it went out",
+    "replacement": "a written text in place of the draft",
+}
+
+
+@dataclass(frozen=True)
+class Narrator:
+    """Tells stored turns.
+
+    Attributes:
+        taxonomy: titles.
+        exemplars: id -> exemplar, of the bank as it is now.
+        with_text: whether to quote what is under seal.
+        no_key: why sealed content cannot be read; None where the master key is there.
+    """
+
+    taxonomy: Taxonomy
+    exemplars: Mapping[str, Exemplar]
+    with_text: bool
+    no_key: str | None
+
+    def tell(self, turn: StoredTurn) -> Table:
+        """Return a turn for the terminal."""
+        grid = rows()
+        detail, text = read_detail(turn), read_text(turn) if self.with_text else None
+        number = "turn" if detail is None else f"turn {detail.turn}"
+        grid.add_row(number, Text(_when(turn), style="bold"))
+        if turn.closed is None:
+            grid.add_row("gap" if turn.status == "gap" else "open", _UNCLOSED[turn.status])
+        elif detail is None:
+            grid.add_row("content", self._absent(turn))
+        else:
+            for label, content in self._judged(turn, detail, text):
+                grid.add_row(label, content)
+        if turn.closed is not None:
+            grid.add_row("record", Text(_record(turn), style="dim"))
+        return grid
+
+    def _judged(
+        self, turn: StoredTurn, detail: Detail, text: SealedText | None
+    ) -> Iterator[tuple[str, RenderableType]]:
+        if text is not None:
+            yield "user", _user(detail, text)
+            for item in text.evidence:
+                words = f"{item.source} {item.bearing} {item.domain}: {item.text}"
+                yield "evidence", Text(printable(words))
+        elif self.with_text:
+            yield "text", "none was kept"
+        yield "verdict", _verdict(detail)
+        yield "action", _action(turn, detail)
+        for finding in detail.findings:
+            yield "why", Group(*self._why(finding))
+        if text is not None and text.steering:
+            yield "steering", Text(printable(text.steering), style="italic")
+        yield from self._written(detail, text)
+        errors = turn.closed.body.get("errors") if turn.closed else None
+        if isinstance(errors, Sequence) and errors:
+            yield "errors", ", ".join(map(str, errors))
+        for words in _unread(detail):
+            yield "", words
+
+    def _written(
+        self, detail: Detail, text: SealedText | None
+    ) -> Iterator[tuple[str, RenderableType]]:
+        """Tell the drafts and the reply; a draft that is the reply of a past turn is told once."""
+        drafts = () if detail.retrospective else detail.drafts
+        for number, draft in enumerate(drafts):
+            words = Text(f"{_KINDS.get(draft.kind, draft.kind)}: {_assessed(draft)}")
+            quoted = text.drafts[number].text if text and number < len(text.drafts) else None
+            yield f"draft {number + 1}", Group(words, *_quote(quoted), *self._faults(draft, quoted))
+        if detail.reply is None:
+            yield "reply", "none"
+            return
+        words = Text(_CHECKED.get(detail.reply.checked, detail.reply.checked))
+        if detail.reply.checked != "replacement":
+            words.append(f": {_assessed(detail.reply)}")
+        for draft in detail.drafts[:1] if detail.retrospective else ():
+            words.append(f"; {_WOULD.get(draft.kind, draft.kind)}")
+        quoted = None if text is None else text.reply
+        faults = (
+            self._faults(detail.reply, quoted) if detail.reply.checked == "after_release" else ()
+        )
+        yield "reply", Group(words, *_quote(quoted), *faults)
+
+    def _why(self, finding: StoredFinding) -> Iterator[Text]:
+        table: Mapping[str, Domain | Protected] = (
+            self.taxonomy.protected if finding.protected else self.taxonomy.domains
+        )
+        entry = table.get(finding.id)
+        yield Text.assemble(
+            (finding.id if entry is None else entry.title, "bold"),
+            f" ({finding.id}): probability {finding.probability:.2f}, counts from",
+            f" {finding.threshold:.2f}, margin {finding.margin:+.2f}; said with certainty",
+            f" {finding.certainty:.2f}; characters {finding.start} to {finding.end} of message",
+            f" {finding.message}",
+        )
+        for label, near in (("example", finding.nearest), ("contrast", finding.contrasts)):
+            if near:
+                yield self._near(f"nearest {label}", near[0])
+
+    def _near(self, label: str, found: StoredNeighbour) -> Text:
+        exemplar = self.exemplars.get(found.id)
+        if exemplar is None:
+            return Text(f"{label} {found.similarity:.2f} {found.id} (no longer in the bank)")
+        return neighbour(label, Neighbour(exemplar, found.similarity))
+
+    def _faults(self, judged: StoredAssessment, text: str | None) -> Iterator[Text]:
+        for mark in judged.marked:
+            code = self.taxonomy.codes.get(mark.code)
+            name = "" if code is None else f" {code.name}"
+            place = f"characters {mark.start} to {mark.end}"
+            where = place if text is None else f"“{printable(text[mark.start : mark.end])}”"
+            yield Text.assemble(
+                (f"{mark.code}{name}", "red"), f" ({mark.probability:.2f}): {where}"
+            )
+
+    def _absent(self, turn: StoredTurn) -> str:
+        if not turn.intact:
+            return "changed since it was written: see `corroborator audit verify`"
+        sealed = turn.closed is not None and turn.closed.body.get("content") == "sealed"
+        if sealed and self.no_key is not None:
+            return f"sealed, or erased: {self.no_key}"
+        return "erased"
+
+
+_UNCLOSED = {
+    "gap": "the turn was never closed: its process ended before the reply went out",
+    "open": "not closed: in progress, or its process ended",
+}
+
+
+def _when(turn: StoredTurn) -> str:
+    return turn.opened.time.replace("T", " ")[:19] + " UTC"
+
+
+def _record(turn: StoredTurn) -> str:
+    last = turn.closed or turn.opened
+    versions = ", ".join(
+        f"{k} {v if len(v) < _HASH else v[:12]}" for k, v in read_versions(turn).items()
+    )
+    return f"{turn.chain}/{last.seq}; {versions}"
+
+
+def _user(detail: Detail, text: SealedText) -> Group:
+    return Group(
+        *(
+            marked(m.text, [(f.start, f.end) for f in detail.findings if f.message == m.position])
+            for m in sorted(text.messages, key=lambda message: message.position)
+        )
+    )
+
+
+def _quote(text: str | None) -> Iterator[Text]:
+    if text is not None:
+        yield Text(printable(text), style="italic")
+
+
+def _verdict(detail: Detail) -> str:
+    decision = detail.decision
+    words = _VERDICTS.get(decision.verdict, decision.verdict)
+    named = ", ".join((*decision.protected, *decision.domains))
+    hold = "; danger was spoken of earlier, so safety stays first" if decision.risk_hold else ""
+    return f"{words}{f' ({named})' if named else ''}{hold}"
+
+
+def _action(turn: StoredTurn, detail: Detail) -> str:
+    if detail.retrospective:
+        return "nothing could be done: the turn was read from a transcript"
+    action = str(turn.closed.body.get("action")) if turn.closed else ""
+    return _ACTIONS.get(action, action)
+
+
+def _assessed(judged: StoredAssessment) -> str:
+    if judged.collusion is None or judged.over_correction is None:
+        return "not judged"
+    colludes = "colludes" if judged.colludes else "does not collude"
+    corrects = "over-corrects" if judged.over_corrects else "does not over-correct"
+    return f"{colludes} ({judged.collusion:.2f}), {corrects} ({judged.over_correction:.2f})"
+
+
+def _unread(detail: Detail) -> Iterator[str]:
+    if detail.not_covered:
+        yield f"{counted(detail.not_covered, 'statement')} not covered: languages not tested"
+    if detail.unread:
+        yield f"{detail.unread} characters, parts or messages were not read"

@@ -1,0 +1,319 @@
+"""``corroborator audit``: whether the log is whole, what it says, and what is to be erased."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.padding import Padding
+from rich.text import Text
+
+from corroborator.cli._common import (
+    ERR,
+    FAILED,
+    LOG,
+    OUT,
+    AuditOption,
+    PolicyOption,
+    counted,
+    fail,
+    note,
+)
+from corroborator.errors import InputError, MasterKeyError, StoreError
+from corroborator.transcripts import STANDARD_STREAM
+from corroborator.yaml_file import did_you_mean
+
+if TYPE_CHECKING:
+    from corroborator.audit import AuditLog, ErasureReport, StoredTurn
+    from corroborator.exemplars import Exemplar
+    from corroborator.taxonomy import Taxonomy
+
+SHOWN_PROBLEMS = 20
+ACTIONS = ("none", "steered", "revised", "replaced")
+
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+app = typer.Typer(
+    help="Verify, read, export, replay and erase the audit log.", no_args_is_help=True
+)
+
+_Conversation = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[CONVERSATION]",
+        help="Your id of a conversation, or the record that scan and show print.",
+    ),
+]
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the group to the command line."""
+    parent.add_typer(app, name="audit", rich_help_panel=LOG)
+
+
+@app.command()
+def verify(audit: AuditOption = None, policy: PolicyOption = None) -> None:
+    """Check that the log is what was written; exit status 0 only if it is.
+
+    What it cannot see: a whole conversation removed, or all hashes computed anew, by someone who
+    can write to the store. Keep exports elsewhere to find that.
+    """
+    with _opened(audit, policy) as opened:
+        report = opened.log.verify()
+    verdict = Text("sound", "bold green") if report.ok else Text("not sound", "bold red")
+    OUT.print(Text.assemble("The log is ", verdict, "."))
+    OUT.print(
+        f"{counted(report.chains, 'chain')}, {counted(report.events, 'event')}:"
+        f" {counted(report.closed, 'turn')} closed, {counted(report.gaps, 'gap')},"
+        f" {report.erased} erased."
+    )
+    if opened.no_key is not None:
+        OUT.print("No master key is here: the keys of sealed content, if any, were not checked.")
+    for problem in report.problems[:SHOWN_PROBLEMS]:
+        place = "store" if problem.chain is None else problem.chain
+        place += "" if problem.seq is None else f"/{problem.seq}"
+        OUT.print(Text(f"{place}: {problem.what}"), soft_wrap=True)
+    if (more := len(report.problems) - SHOWN_PROBLEMS) > 0:
+        OUT.print(f"and {more} more")
+    if not report.ok:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def show(
+    conversation: _Conversation = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only turns where this was found.")
+    ] = None,
+    action: Annotated[
+        str | None, typer.Option(help="Only turns where none, steered, revised or replaced.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=_TIMES, help="Only turns from then on, in UTC.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=_TIMES, help="Only turns before then, in UTC.")
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(help="Only turns judged by this version or hash, or one that begins so."),
+    ] = None,
+    text: Annotated[
+        bool, typer.Option("--text", help="Quote what was said, where it is kept under seal.")
+    ] = False,
+    audit: AuditOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Tell turns as a story: what was found, why, and what was done. The log notes that you read."""
+    from corroborator.cli._story import Narrator  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.cli._view import width  # noqa: PLC0415 - as above
+    from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - as above
+
+    taxonomy = load_taxonomy()
+    known = (*taxonomy.domains, *taxonomy.protected)
+    if domain is not None and domain not in known:
+        raise InputError(f"no family is called {domain}{did_you_mean(domain, known)}")
+    if action is not None and action not in ACTIONS:
+        raise InputError(f"no action is called {action}; there are {', '.join(ACTIONS)}")
+    with _opened(audit, policy) as opened:
+        turns = opened.log.records(
+            conversation, domain=domain, action=action, since=_utc(since), until=_utc(until)
+        )
+        wanted = (turn for turn in turns if version is None or _has(turn, version))
+        first = next(wanted, None)
+        if first is None:
+            fail("no turn in the audit log matches", FAILED)
+        opened.log.append(conversation, "accessed", {"by": "audit.show", "text": text})
+        narrator = Narrator(taxonomy, _exemplars(policy, taxonomy), text, opened.no_key)
+        before = None
+        for turn in chain([first], wanted):
+            if turn.chain != before:
+                OUT.print(Text(f"Conversation {turn.chain}", style="bold"))
+                before = turn.chain
+            OUT.print(Padding(narrator.tell(turn), (0, 0, 1, 0)), width=width(OUT))
+
+
+@app.command()
+def export(
+    out: Annotated[
+        str, typer.Argument(metavar="[OUT]", help="A file; - for standard output.")
+    ] = "-",
+    with_text: Annotated[
+        bool, typer.Option("--with-text", help="With what is kept under seal.")
+    ] = False,
+    audit: AuditOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Write the whole log as JSON Lines, without text unless asked. The log notes the export."""
+    with _opened(audit, policy) as opened:
+        if opened.no_key is not None:
+            note(f"what is under seal is not exported: {opened.no_key}")
+        if out == STANDARD_STREAM:
+            turns = opened.log.export(sys.stdout, with_text=with_text)
+            sys.stdout.flush()
+        else:
+            with open(out, "w", encoding="utf-8", opener=_private) as file:
+                turns = opened.log.export(file, with_text=with_text)
+    note(f"{counted(turns, 'turn')} exported")
+
+
+@app.command()
+def replay(
+    conversation: _Conversation = None, audit: AuditOption = None, policy: PolicyOption = None
+) -> None:
+    """Decide sealed turns again, with the model and the policy of now.
+
+    Exit status 1 only where a turn is decided otherwise although every version is the same.
+    """
+    from corroborator.cli._guard import open_engine  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
+    from corroborator.replay import replay as replayed  # noqa: PLC0415 - as above
+
+    with _opened(audit, policy) as opened, ERR.status("deciding again"):
+        engine = open_engine(load_policy(policy))
+        report = replayed(engine, opened.log.records(conversation))
+    OUT.print(f"Decided as then: {report.same}. Decided otherwise: {len(report.different)}.")
+    for turn in report.different:
+        versions = f"; other {', '.join(turn.versions)}" if turn.versions else "; SAME VERSIONS"
+        words = f"{turn.chain}/{turn.seq}: {', '.join(turn.differences)}{versions}"
+        OUT.print(Text(words), soft_wrap=True)
+    for obstacle, count in report.obstacles.items():
+        OUT.print(f"Not replayable: {counted(count, 'turn')}, {obstacle}.")
+    if report.same or report.different:
+        OUT.print(
+            f"Encoding the text again: cosine at least {1 - report.drift:.6f} to what was stored."
+        )
+    if report.resplit:
+        OUT.print(f"{counted(report.resplit, 'statement')} would be cut differently now.")
+    if report.unexplained:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def erase(
+    conversation: _Conversation = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="All conversations of a person, by your id of them; or all scans of a transcript.",
+        ),
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AGE", help="All conversations without a turn for so long: 36h, 30d, 8w."
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    audit: AuditOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Erase for good: text, findings, index and names go, and the key with them.
+
+    A tombstone stays in the chain, and the log stays verifiable. Copies of the store made before,
+    and what your application keeps itself, are not reached.
+    """
+    given = [(conversation, "this conversation"), (subject, "every conversation of this subject")]
+    given.append((older_than, f"every conversation without a turn for {older_than}"))
+    chosen = [what for value, what in given if value is not None]
+    if len(chosen) != 1:
+        raise InputError("give one of: a conversation, --subject, --older-than")
+    age = None if older_than is None else _age(older_than)
+    with _opened(audit, policy) as opened:
+        if not yes:
+            typer.confirm(f"Erase {chosen[0]} for good?", abort=True, err=True)
+        report = _erased(opened.log, conversation, subject, age)
+    if report.chains:
+        what = f"{counted(len(report.chains), 'conversation')}, {counted(report.details, 'record')}"
+        OUT.print(f"Erased: {what}.")
+    if not report.complete:
+        fail(
+            "a reader keeps the store's write-ahead log from being cut; end it and erase again",
+            FAILED,
+        )
+    if not report.chains:
+        fail("there was nothing to erase", FAILED)
+
+
+def _erased(
+    log: "AuditLog", conversation: str | None, subject: str | None, age: timedelta | None
+) -> "ErasureReport":
+    if conversation is not None:
+        return log.erase(conversation)
+    if subject is not None:
+        return log.erase_subject(subject)
+    return log.erase_before(datetime.now(UTC) - (age or timedelta()))
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An audit log, and why its sealed content cannot be read; None where it can."""
+
+    log: "AuditLog"
+    no_key: str | None
+
+
+@contextmanager
+def _opened(audit: str | None, policy: Path | None) -> Iterator[_Opened]:
+    """Open a log that exists; a mistyped path must not become a new log that is sound."""
+    from corroborator.audit import AuditLog, MasterKey  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.audit.sqlite import file_of, read_url  # noqa: PLC0415 - as above
+    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
+
+    url = audit or load_policy(policy).audit.store
+    if url is None:
+        raise InputError("the policy names no audit store; give one with --audit sqlite:///PATH")
+    path = file_of(read_url(url))
+    if path is None or not path.exists():
+        raise StoreError(f"there is no audit store at {path}")
+    no_key = None
+    try:
+        log = AuditLog.open(url, master_key=MasterKey.load(database=path))
+    except MasterKeyError as error:
+        no_key = str(error)
+    if no_key is not None:
+        log = AuditLog.open(url)
+    with log:
+        yield _Opened(log, no_key)
+
+
+def _exemplars(policy: Path | None, taxonomy: "Taxonomy") -> dict[str, "Exemplar"]:
+    from corroborator.exemplars import shipped_exemplars, user_exemplars  # noqa: PLC0415 - slow
+    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
+
+    own = load_policy(policy).exemplars
+    bank = shipped_exemplars(taxonomy) + (user_exemplars(own, taxonomy) if own else ())
+    return {exemplar.id: exemplar for exemplar in bank}
+
+
+def _has(turn: "StoredTurn", version: str) -> bool:
+    from corroborator.stored_record import read_versions  # noqa: PLC0415 - slow
+
+    return any(value.startswith(version) for value in read_versions(turn).values())
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _age(text: str) -> timedelta:
+    from corroborator.policy import parse_duration  # noqa: PLC0415 - slow
+
+    try:
+        age = parse_duration(text)
+    except ValueError:
+        age = None
+    if not isinstance(age, timedelta):
+        raise InputError("write an age as 36h, 30d or 8w")
+    return age
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # it holds what was judged of people

@@ -1,0 +1,128 @@
+import base64
+import io
+import json
+from itertools import groupby
+from typing import Any
+
+import jsonschema
+import pytest
+
+from audit.helpers import CANARY, MASTER
+from corroborator.audit.canonical import canonical, digest
+from corroborator.audit.chain import GENESIS
+from corroborator.resources import resource
+
+DETAIL = {
+    "turn": 1,
+    "repeated": False,
+    "languages": {"en": 2},
+    "statements": 2,
+    "scores": {"age_claim": 0.91},
+    "findings": [
+        {
+            "id": "age_claim",
+            "protected": False,
+            "message": 0,
+            "start": 0,
+            "end": 9,
+            "language": "en",
+            "score": 2.3,
+            "probability": 0.91,
+            "threshold": 0.7,
+            "margin": 0.21,
+            "nearest": [{"id": "AGE-014", "similarity": 0.83}],
+            "contrasts": [],
+        }
+    ],
+    "decision": {"verdict": "steer", "action": "steer", "domains": ["age_claim"]},
+    "evidence": [{"domain": "age_claim", "bearing": "contradicts"}],
+    "drafts": [{"kind": "release", "collusion": 0.1, "codes": {"K1": 0.1}}],
+    "reply": {"checked": "checked", "characters": 12},
+    "ledger_before": {"schema": 1, "turn": 0},
+    "ledger_after": {"schema": 1, "turn": 1},
+}
+
+
+def lines_of(log: Any, **options: bool) -> list[dict[str, Any]]:
+    out = io.StringIO()
+    count = log.export(out, **options)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert sum(line["record"] == "turn" for line in lines) == count
+    return lines
+
+
+@pytest.fixture
+def log(open_log: Any, write_turn: Any) -> Any:
+    """Plain and sealed turns, an open one, an erased conversation, and notes."""
+    plain = open_log("none")
+    write_turn(plain, "c-1", detail=DETAIL)
+    log = open_log("sealed")
+    write_turn(log, "c-1", detail=DETAIL)
+    write_turn(log, "c-2", domain=None, action="none")
+    log.append("c-1", "accessed", {"by": "reviewer:3"})
+    log.erase("c-2")
+    log.open_turn("c-3", {})
+    return log
+
+
+@pytest.mark.parametrize("with_text", [False, True])
+def test_every_line_is_of_the_published_form(log: Any, with_text: bool) -> None:
+    schema = json.loads(resource("rails_config", "schema", "record.schema.json").read_text("utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    lines = lines_of(log, with_text=with_text)
+    for line in lines:
+        validator.validate(line)
+    assert [line["record"] for line in lines] == ["turn"] * 4 + ["event"] * 2
+    for wrong in (
+        {**lines[0], "status": "gap"},
+        {**lines[0], "diagnosis": "x"},
+        {**lines[0], "closed": {**lines[0]["closed"], "hash": ""}},
+        {**lines[0], "detail": {"scores": {"age_claim": 7}}},
+        {"schema": 1, "record": "event", "intact": True, "event": lines[0]["opened"]},
+    ):
+        assert not validator.is_valid(wrong)
+
+
+def test_text_leaves_only_when_asked_for(log: Any, open_log: Any) -> None:
+    without, with_text = lines_of(log), lines_of(log, with_text=True)
+    assert CANARY not in json.dumps(without)
+    assert [line.get("text") for line in without[:4]] == [None] * 4
+    assert [bool(line["text"]) for line in with_text[:4]] == [False, True, False, False]
+    assert without[1]["detail"] == DETAIL
+    assert [line["detail"] for line in lines_of(open_log("none"))[:2]] == [DETAIL, None]
+    assert CANARY in json.dumps(lines_of(open_log("none", master_key=MASTER), with_text=True))
+
+
+def test_an_export_is_in_the_log_before_it_begins(log: Any, sql: Any) -> None:
+    class Broken(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        log.export(Broken(), with_text=True)
+    (body,) = sql("SELECT body FROM events WHERE kind = 'exported'")
+    assert json.loads(body[0]) == {"turns": 4, "with_text": True}
+    assert lines_of(log)[-1]["event"]["kind"] == "exported"
+    assert log.verify().ok
+
+
+def test_the_chains_can_be_checked_from_an_export_alone(log: Any) -> None:
+    events = []
+    for line in lines_of(log):
+        assert line["intact"]
+        for event in (line.get("opened"), line.get("closed"), line.get("event")):
+            if event is not None:
+                events.append(event)
+                hashed = {name: value for name, value in event.items() if name != "hash"}
+                assert digest(canonical(hashed)) == event["hash"]
+        if line.get("salt"):
+            whole = base64.b64decode(line["salt"]) + canonical(line["detail"])
+            assert digest(whole) == line["closed"]["body"]["commitment"]
+    events.sort(key=lambda event: (event["chain"], event["seq"]))
+    for _, chain in groupby(events, key=lambda event: event["chain"]):
+        links = [(event["prev"], event["hash"]) for event in chain]
+        assert [prev for prev, _ in links] == [GENESIS, *(link for _, link in links[:-1])]
+
+
+def test_an_empty_log_is_exported(open_log: Any) -> None:
+    assert lines_of(open_log()) == []
