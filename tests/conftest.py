@@ -13,7 +13,7 @@ from corroborator.engine import Engine
 from corroborator.policy import load_policy
 from tiny_world import WordEncoder, write_model
 
-PolicyOf = Callable[[str], Policy]
+PolicyOf = Callable[..., Policy]
 GuardOf = Callable[..., Guard]
 
 
@@ -54,15 +54,14 @@ def tiny_policy(tiny_model: Path) -> PolicyOf:
 @pytest.fixture(scope="session")
 def _loaded(tiny_policy: PolicyOf) -> Iterator[Callable[[str], Guard]]:
     guards: dict[str, Guard] = {}
+    with AuditLog.open("sqlite://") as log:  # in place of the policy's own
 
-    def load(text: str) -> Guard:
-        if text not in guards:
-            guards[text] = Guard(tiny_policy(text), encoder=WordEncoder())
-        return guards[text]
+        def load(text: str) -> Guard:
+            if text not in guards:
+                guards[text] = Guard(tiny_policy(text), encoder=WordEncoder(), audit=log)
+            return guards[text]
 
-    yield load
-    for guard in guards.values():
-        guard.close()
+        yield load
 
 
 @pytest.fixture

@@ -25,19 +25,30 @@ CONSTANTS = [
 
 
 def constant(heads: Heads, name: str, value: float) -> Heads:
-    """Return heads of which one says the same of everything."""
+    """Return heads of which one gate or family says the same of everything."""
+    if name in heads.gates:
+        gate = replace(heads.gates[name], slope=0.0, offset=value)
+        return replace(heads, gates={**heads.gates, name: gate})
     weights, biases = heads.weights.copy(), heads.biases.copy()
-    weights[heads.column(name)] = 0
-    biases[heads.column(name)] = value
+    row = heads.classes.index(name)
+    weights[row], biases[row] = 0, value
     return replace(heads, weights=weights, biases=biases)
 
 
 def with_constant(engine: Engine, name: str, value: float) -> Engine:
-    if name in engine.checker.heads.names:
-        heads = constant(engine.checker.heads, name, value)
-        return replace(engine, checker=replace(engine.checker, heads=heads))
-    heads = constant(engine.detector.heads, name, value)
-    return replace(engine, detector=replace(engine.detector, heads=heads))
+    detector, checker = engine.detector, engine.checker
+    if name in checker.heads.names:
+        checker = replace(checker, heads=constant(checker.heads, name, value))
+    elif name in detector.certainty.names:
+        detector = replace(detector, certainty=constant(detector.certainty, name, value))
+    else:
+        detector = replace(detector, heads=constant(detector.heads, name, value))
+    return replace(engine, detector=detector, checker=checker)
+
+
+def all_names(engine: Engine) -> list[str]:
+    detector = engine.detector
+    return [*detector.heads.names, "certainty", *engine.checker.heads.names]
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +61,7 @@ def test_the_shipped_heads_work(report: CanaryReport) -> None:
 
 
 def test_every_head_is_looked_at(report: CanaryReport, shipped_engine: Engine) -> None:
-    names = [*shipped_engine.detector.heads.names, *shipped_engine.checker.heads.names]
-    assert sorted(head.head for head in report.heads) == sorted(names)
+    assert sorted(head.head for head in report.heads) == sorted(all_names(shipped_engine))
     assert report.canaries >= 4 * (len(TAXONOMY.domains) + len(TAXONOMY.protected))
 
 
@@ -72,7 +82,7 @@ def test_a_head_replaced_by_a_constant_fails(
 
 @pytest.mark.slow
 def test_every_head_replaced_by_a_constant_fails(shipped_engine: Engine) -> None:
-    for name in (*shipped_engine.detector.heads.names, *shipped_engine.checker.heads.names):
+    for name in all_names(shipped_engine):
         failing = run_canaries(with_constant(shipped_engine, name, 0.0)).failing
         assert name in [head.head for head in failing]
 

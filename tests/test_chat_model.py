@@ -47,7 +47,8 @@ def test_without_langchain_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_instructions_go_as_the_system_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    echo, options = Echo(), {}
+    echo = Echo()
+    options: dict[str, str] = {}
 
     def init(name: str, **more: str) -> Echo:
         options.update(more, name=name)
@@ -67,7 +68,7 @@ def test_what_a_provider_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ImportError(f"Please install langchain-{name}\nand more")
 
     installed(monkeypatch, init)
-    with pytest.raises(ConfigError, match="cannot be used: Please install langchain-x$"):
+    with pytest.raises(ConfigError, match=r"cannot be used: Please install langchain-x$"):
         load_chat_model("x")
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from corroborator.audit import AuditLog
 from corroborator.audit.keys import VARIABLE, MasterKey, key_file
-from corroborator.diagnosis import Check, diagnose, tested_languages
+from corroborator.diagnosis import Check, diagnose, languages_tested
 
 SEALED = "audit: {store: 'sqlite:///log.db', content: sealed}\n"
 
@@ -42,14 +42,15 @@ def test_a_whole_installation_is_ok(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_languages_are_those_of_the_file() -> None:
-    assert tested_languages() == ("en",)
+    assert languages_tested() == ("en",)
 
 
 def test_a_broken_policy_ends_it_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "rails.yml").write_text("profile: general\nregoin: GB\n", "utf-8")
     checks = looked(tmp_path / "rails.yml")
     assert not checks["policy"].ok
-    assert "rails.yml:2: regoin: unknown key; did you mean region?" in checks["policy"].detail
+    assert "rails.yml:2: regoin: " in checks["policy"].detail
+    assert "did you mean region?" in checks["policy"].detail
     assert "encoder" not in checks
 
 

@@ -20,8 +20,9 @@ from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.encoders import Encoder
 from corroborator.exemplars import bank_hash, shipped_exemplars
 from corroborator.fitting import PRIOR
-from corroborator.heads import Heads
+from corroborator.heads import Gate, Heads
 from corroborator.model import (
+    CERTAINTIES,
     REPLIES,
     STATEMENTS,
     VECTORS,
@@ -44,7 +45,8 @@ _OWN = (*DOMAINS, *PROTECTED, SURELY, *(code.lower() for code in FAULTS))
 _PLACE = {word: place for place, word in enumerate(_OWN, start=1)}
 _WORD = re.compile(r"\w+")
 DIMENSIONS = 128
-STRENGTH, BIAS = 60.0, -6.0
+STRENGTH, BIAS = 80.0, -8.0
+THRESHOLD = 0.3
 
 
 class WordEncoder:
@@ -95,39 +97,35 @@ def said(*words: str) -> str:
 
 def statement_heads() -> Heads:
     """Return heads that read the places of the ids."""
-    gates = {CLAIM: DOMAINS, DISCLOSURE: PROTECTED, CERTAINTY: (SURELY,)}
-    families = dict.fromkeys(DOMAINS, CLAIM) | dict.fromkeys(PROTECTED, DISCLOSURE)
-    return _heads({**gates, **{family: (family,) for family in families}}, families)
+    return _heads((*DOMAINS, *PROTECTED), {CLAIM: DOMAINS, DISCLOSURE: PROTECTED})
+
+
+def certainty_heads() -> Heads:
+    """Return a head that reads the word ``surely``."""
+    return _heads((SURELY,), {CERTAINTY: (SURELY,)})
 
 
 def reply_heads() -> Heads:
     """Return heads that read the codes; K1 stands for what claim and sentence share, too."""
-    codes = {code: COLLUSION if code.startswith("K") else OVER_CORRECTION for code in FAULTS}
-    read = {
-        gate: tuple(code.lower() for code in codes if codes[code] == gate)
-        for gate in (COLLUSION, OVER_CORRECTION)
+    gates = {
+        COLLUSION: tuple(code for code in FAULTS if code.startswith("K")),
+        OVER_CORRECTION: tuple(code for code in FAULTS if code.startswith("O")),
     }
-    sentence = _heads({**read, **{code: (code.lower(),) for code in codes}}, codes)
+    sentence = _heads(FAULTS, gates)
     shared = np.zeros_like(sentence.weights)
-    for head in (COLLUSION, "K1"):
-        for family in (*DOMAINS, *PROTECTED):
-            shared[sentence.column(head), _PLACE[family]] = STRENGTH
+    shared[sentence.classes.index("K1"), [_PLACE[f] for f in (*DOMAINS, *PROTECTED)]] = STRENGTH
     return replace(sentence, weights=np.hstack([sentence.weights, shared]))
 
 
-def _heads(read: dict[str, tuple[str, ...]], gates: dict[str, str]) -> Heads:
-    weights = np.zeros((len(read), DIMENSIONS), dtype=np.float32)
-    for row, words in enumerate(read.values()):
-        weights[row, [_PLACE[word] for word in words]] = STRENGTH
-    count = len(read)
+def _heads(families: tuple[str, ...], gates: dict[str, tuple[str, ...]]) -> Heads:
+    weights = np.zeros((len(families) + 1, DIMENSIONS), dtype=np.float32)
+    for row, family in enumerate(families):
+        weights[row, _PLACE[family.lower()]] = STRENGTH
     return Heads(
-        tuple(read),
-        tuple(gates.get(name, "") for name in read),
+        (*families, "neither"),
         weights,
-        np.full(count, BIAS),
-        np.ones(count),
-        np.zeros(count),
-        dict.fromkeys(read, 0.5),
+        np.array([BIAS] * len(families) + [0.0]),
+        {name: Gate(own, 1.0, 0.0, THRESHOLD) for name, own in gates.items()},
     )
 
 
@@ -137,6 +135,7 @@ def write_model(folder: Path, encoder: Encoder) -> Path:
     vectors = encoder.encode([item.text for item in exemplars])
     content = {
         STATEMENTS: statement_heads().to_bytes(),
+        CERTAINTIES: certainty_heads().to_bytes(),
         REPLIES: reply_heads().to_bytes(),
         VECTORS: pack_vectors({"exemplars": vectors}),
     }

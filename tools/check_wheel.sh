@@ -28,7 +28,7 @@ du -sh "$venv"
 
 elsewhere=$(mktemp -d)
 trap 'rm -rf "$elsewhere"' EXIT
-(cd "$elsewhere" && "$venv/bin/corroborator" --version && "$venv/bin/corroborator" check)
+(cd "$elsewhere" && "$venv/bin/corroborator" --version && "$venv/bin/corroborator" doctor)
 
 echo "running tests/test_packaging.py against it, from another directory"
 tools/make_venv.sh "$venv" requirements/wheel.txt

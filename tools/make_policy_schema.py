@@ -28,7 +28,7 @@ def policy_schema() -> dict[str, Any]:
         }
         properties[section]["additionalProperties"] = False
     retention = schema["$defs"]["AuditPolicy"]["properties"]["retention"]
-    retention["anyOf"] = [{"type": "string", "pattern": "^[0-9]{1,5}[hdw]$"}, {"type": "null"}]
+    retention["anyOf"] = [{"type": "string", "pattern": "^[1-9][0-9]{0,4}[hdw]$"}, {"type": "null"}]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return schema
 

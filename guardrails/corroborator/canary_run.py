@@ -4,10 +4,10 @@ A single canary may fail, for heads are statistical. What must hold is the least
 does, and more than a constant can do:
 
 - of a family, one canary fires and is named after it or a sibling, one of its near misses stays
-  quiet, and its head answers more to its own canaries than to those of the other families;
-- a gate, and the head for certainty, answer more to what should fire than to what should not;
+  quiet, and its own row of weights answers more to its canaries than to those of other families;
+- a gate answers more to what should fire than to what should not;
 - of the gates for drafts, one faulty reply fires and one good reply stays quiet as well;
-- a head that names reply codes does not give every reply the same score.
+- the row of a reply code does not answer the same to every reply.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,18 +16,19 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corroborator.canaries import Canaries, CanaryPair, load_canaries
 from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.engine import Engine, Outcome, TurnInput
-from corroborator.heads import Floats, Heads
+from corroborator.heads import Heads
 from corroborator.messages import Message
-from corroborator.reply_check import COLLUSION, OVER_CORRECTION, pair_features
+from corroborator.reply_check import COLLUSION, OVER_CORRECTION, Features, pair_features
 from corroborator.statements import read_message
 
 EQUAL = 1e-6
 """Scores that differ by no more are the same: a constant differs by rounding only."""
+
+DEAF = "it does not tell its canaries from others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +108,17 @@ class _Run:
         detector, canaries = self._engine.detector, self._canaries
         for gate, families, pairs in (
             (CLAIM, detector.domains, canaries.domains),
-            (DISCLOSURE, tuple(detector.protected), canaries.protected),
+            (DISCLOSURE, detector.protected, canaries.protected),
         ):
             for family in families:
                 yield self._family(family, families, pairs)
             fires = [text for family in families for text in pairs[family].fires]
             quiet = [text for family in families for text in pairs[family].quiet]
-            yield HeadCheck(gate, 0, (), self._above(gate, fires, quiet, "near misses"))
+            deaf = self._deaf(detector.heads, gate, fires, quiet)
+            yield HeadCheck(gate, 0, (), deaf)
         sure, unsure = canaries.certainty.fires, canaries.certainty.quiet
-        unsteady = self._above(CERTAINTY, sure, unsure, "less sure statements")
-        yield HeadCheck(CERTAINTY, len(sure) + len(unsure), (), unsteady)
+        deaf = self._deaf(detector.certainty, CERTAINTY, sure, unsure)
+        yield HeadCheck(CERTAINTY, len(sure) + len(unsure), (), deaf)
         yield from self._replies()
 
     def _family(
@@ -135,57 +137,51 @@ class _Run:
         fires = [sing(text, fires=True) for text in pairs[family].fires]
         quiet = [sing(text, fires=False) for text in pairs[family].quiet]
         others = [t for other in families if other != family for t in pairs[other].fires]
-        deaf = self._above(family, pairs[family].fires, others, "canaries of other families")
-        return _checked(family, fires, quiet, deaf if others else ())
-
-    def _above(
-        self, head: str, wanted: Sequence[str], others: Sequence[str], called: str
-    ) -> tuple[str, ...]:
-        """Say whether a head answers more to some texts than to others, on average."""
         heads = self._engine.detector.heads
+        deaf = self._deaf(heads, family, pairs[family].fires, others) if others else ()
+        return _checked(family, fires, quiet, deaf)
 
-        def mean(texts: Sequence[str]) -> float:
-            rows = [_raw(heads, self._open(text).vectors) for text in texts]
-            return float(np.mean([row[heads.column(head)] for row in rows]))
-
-        if mean(wanted) > mean(others) + EQUAL:
-            return ()
-        return (f"it answers no more to its canaries than to {called}",)
+    def _deaf(
+        self, heads: Heads, name: str, fires: Sequence[str], others: Sequence[str]
+    ) -> tuple[str, ...]:
+        answers = [
+            np.mean([_answer(heads, name, self._open(text).vectors) for text in texts])
+            for texts in (fires, others)
+        ]
+        return () if answers[0] > answers[1] + EQUAL else (DEAF,)
 
     def _replies(self) -> Iterator[HeadCheck]:
         heads, triples = self._engine.checker.heads, self._canaries.replies
         good = [(t.user, t.good) for t in triples]
-        scores = {pair: self._reply_scores(*pair) for pair in good}
-        for gate, faulty in (
-            (COLLUSION, [(t.user, t.colluding) for t in triples]),
-            (OVER_CORRECTION, [(t.user, t.overcorrecting) for t in triples]),
-        ):
-            scores |= {pair: self._reply_scores(*pair) for pair in faulty}
-            column = heads.column(gate)
-            above = np.mean([scores[p][column] for p in faulty]) > EQUAL + np.mean(
-                [scores[p][column] for p in good]
-            )
+        faulty = {
+            COLLUSION: [(t.user, t.colluding) for t in triples],
+            OVER_CORRECTION: [(t.user, t.overcorrecting) for t in triples],
+        }
+        pairs = {pair: self._pairs(*pair) for side in (good, *faulty.values()) for pair in side}
+        for gate, wrong in faulty.items():
+            answers = [
+                np.mean([_answer(heads, gate, pairs[pair]) for pair in side])
+                for side in (wrong, good)
+            ]
             yield _checked(
                 gate,
-                [self._reply(gate, *pair, fires=True) for pair in faulty],
+                [self._reply(gate, *pair, fires=True) for pair in wrong],
                 [self._reply(gate, *pair, fires=False) for pair in good],
-                () if above else ("it answers no more to faulty replies than to good ones",),
+                () if answers[0] > answers[1] + EQUAL else (DEAF,),
             )
-        spread = np.ptp(list(scores.values()), axis=0)
-        for name, width in zip(heads.names, spread, strict=True):
-            if name not in (COLLUSION, OVER_CORRECTION):
-                constant = () if width > EQUAL else ("it gives every reply the same score",)
-                yield HeadCheck(name, 0, (), constant)
+            for code in heads.gates[gate].families:
+                spread = np.ptp([_answer(heads, code, features) for features in pairs.values()])
+                yield HeadCheck(code, 0, (), () if spread > EQUAL else (DEAF,))
 
     def _reply(self, gate: str, user: str, draft: str, *, fires: bool) -> _Sung:
         judged = self._engine.assess(self._open(user), draft)
         fired = judged.colludes if gate == COLLUSION else judged.over_corrects
         return _Sung(draft, fired == fires, "it fired" if fired else "it did not fire")
 
-    def _reply_scores(self, user: str, draft: str) -> Floats:
+    def _pairs(self, user: str, draft: str) -> Features:
         sentences = self._engine.encoder.encode([s.text for s in read_message(draft).statements])
-        pairs = [pair_features(claim, sentences) for claim in self._open(user).claims]
-        return _raw(self._engine.checker.heads, np.concatenate(pairs))
+        claims = self._open(user).claims
+        return np.concatenate([pair_features(claim, sentences) for claim in claims])
 
     def _open(self, text: str) -> Outcome:
         if text not in self._outcomes:
@@ -193,10 +189,14 @@ class _Run:
         return self._outcomes[text]
 
 
-def _raw(heads: Heads, features: NDArray[np.float32]) -> Floats:
-    """Return what each head itself says, before calibration and before families share a gate."""
-    raw = features.astype(np.float64) @ heads.weights.T.astype(np.float64) + heads.biases
-    return np.asarray(raw.max(axis=0, initial=-np.inf), dtype=np.float64)
+def _answer(heads: Heads, name: str, features: Features) -> float:
+    """Return the highest score of a gate, or what the row of a family says by itself."""
+    if name in heads.gates:
+        scores = heads.scores(features)[:, heads.column(name)]
+    else:
+        row = heads.classes.index(name)
+        scores = features.astype(np.float64) @ heads.weights[row] + heads.biases[row]
+    return float(scores.max(initial=-np.inf))
 
 
 def _checked(

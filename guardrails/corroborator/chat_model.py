@@ -32,7 +32,8 @@ def load_chat_model(name: str, base_url: str | None = None) -> ChatModel:
         return LangChainModel(init_chat_model(name, **options))
     except Exception as error:  # noqa: BLE001 - each provider has its own; no text was given yet
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ConfigError(f"the model {name} cannot be used: {reason}") from None
+        problem = f"the model {name} (provider:name) cannot be used: {reason}"
+        raise ConfigError(problem) from None
 
 
 class LangChainModel:

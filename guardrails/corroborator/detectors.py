@@ -67,7 +67,8 @@ class Detector:
 
     Attributes:
         bank: the exemplars, for explanations.
-        heads: `CLAIM`, `CERTAINTY`, `DISCLOSURE` and one head for each family.
+        heads: the gates `CLAIM` and `DISCLOSURE` with their families.
+        certainty: the gate `CERTAINTY`.
         domains: the domains that are looked for; claims of the others are no findings.
         protected: the disclosures, all of them.
         mixed: domains that stay findings in a statement which is a disclosure too.
@@ -77,6 +78,7 @@ class Detector:
 
     bank: ExemplarBank
     heads: Heads
+    certainty: Heads
     domains: tuple[str, ...]
     protected: tuple[str, ...]
     mixed: frozenset[str]
@@ -98,8 +100,7 @@ class Detector:
     @cached_property
     def known(self) -> tuple[str, ...]:
         """All domains that there are heads for."""
-        others = {CLAIM, CERTAINTY, DISCLOSURE, *self.protected}
-        return tuple(name for name in self.heads.names if name not in others)
+        return self.heads.gates[CLAIM].families
 
     def threshold(self, family: str) -> float:
         """Return the probability from which a statement counts as this family."""
@@ -226,7 +227,12 @@ class _Judged:
             float(self._column(gate)[row]),
             probability,
             self.detector.threshold(family),
-            float(sigmoid(self._column(CERTAINTY))[carrier]),
+            self._certainty(carrier),
             tuple(self.detector.bank.nearest_positives(vector, NEAREST)[0]),
             tuple(self.detector.bank.nearest_contrasts(vector, NEAREST)[0]),
         )
+
+    def _certainty(self, place: int) -> float:
+        heads = self.detector.certainty
+        score = heads.scores(self.vectors[place : place + 1])[0, heads.column(CERTAINTY)]
+        return float(sigmoid(score))

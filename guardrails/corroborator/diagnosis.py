@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from corroborator.audit import MasterKey
+from corroborator.audit import AuditLog, MasterKey
 from corroborator.audit.keys import VARIABLE, key_file
 from corroborator.audit.sqlite import file_of, read_url
 from corroborator.audit.store import Store
@@ -60,14 +60,14 @@ def diagnose(policy: Path | None = None, store: str | None = None) -> Iterator[C
         return
     yield Check("policy", ok=True, detail=f"{policy or 'no file'}, profile {chosen.profile}")
     yield _checked("texts", lambda: _texts(chosen))
-    yield _checked("languages", lambda: f"tested: {', '.join(tested_languages())}")
+    yield _checked("languages", lambda: f"tested: {', '.join(languages_tested())}")
     yield from _detectors(chosen)
     url = store or chosen.audit.store
     yield _checked("master key", lambda: _key(chosen, url))
     yield _checked("audit store", lambda: _store(url))
 
 
-def tested_languages() -> tuple[str, ...]:
+def languages_tested() -> tuple[str, ...]:
     """Return the languages that the detectors were tested in, as ISO 639-1 codes."""
     return tuple(read_yaml(resource("rails_config", "languages.yml")).data["tested"])
 
@@ -133,6 +133,8 @@ def _key(policy: Policy, url: str | None) -> str:
     if not exists and (database is None or not database.exists()):
         return f"none yet; the first sealed record makes {place}, which you then back up"
     key = MasterKey.load(database=database)
+    if database is not None and database.exists():
+        AuditLog.open(str(url), master_key=key).close()  # refuses the wrong key
     return f"{place}, key {key.id}"
 
 

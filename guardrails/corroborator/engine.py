@@ -107,6 +107,7 @@ class Engine:
         detector = Detector(
             model.bank,
             model.statements,
+            model.certainty,
             tuple(d for d in taxonomy.domains if policy.mode(d) != "off"),
             tuple(taxonomy.protected),
             _mixed(taxonomy),

@@ -1,14 +1,14 @@
 """Why a message is taken for what it is taken for: all heads, the nearest examples, the evidence."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.engine import Engine, Outcome, TurnInput
-from corroborator.exemplars import Neighbour
+from corroborator.exemplars import Neighbour, Vectors
 from corroborator.findings import Finding
-from corroborator.heads import Floats, sigmoid
+from corroborator.heads import Heads, sigmoid
 from corroborator.messages import Message
 from corroborator.taxonomy import Domain, Protected
 
@@ -16,6 +16,7 @@ DIGITS = 4
 NEAREST = 3
 
 HeadKind = Literal["gate", "domain", "protected", "other"]
+NAMING = ("domain", "protected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,29 +139,35 @@ def explain(engine: Engine, text: str) -> Explanation:
     outcome = engine.open(TurnInput((Message("user", text),)))
     if not len(outcome.vectors):
         return Explanation(engine, outcome, (), (), ())
-    scores = engine.detector.heads.scores(outcome.vectors)
-    gates = scores[:, engine.detector.heads.columns((CLAIM, DISCLOSURE))].max(axis=1)
-    strongest = outcome.vectors[[gates.argmax()]]
+    heads = engine.detector.heads
+    gates = heads.scores(outcome.vectors)[:, heads.columns((CLAIM, DISCLOSURE))]
+    strongest = outcome.vectors[[gates.max(axis=1).argmax()]]
     return Explanation(
         engine,
         outcome,
-        tuple(_heads(engine, scores.max(axis=0))),
+        tuple(sorted(_heads(engine, outcome.vectors), key=lambda h: (h.kind in NAMING, -h.margin))),
         tuple(engine.detector.bank.nearest_positives(strongest, NEAREST)[0]),
         tuple(engine.detector.bank.nearest_contrasts(strongest, NEAREST)[0]),
     )
 
 
-def _heads(engine: Engine, highest: Floats) -> list[HeadScore]:
+def _heads(engine: Engine, vectors: Vectors) -> Iterator[HeadScore]:
     detector = engine.detector
-    kinds: dict[str, HeadKind] = {CLAIM: "gate", DISCLOSURE: "gate", CERTAINTY: "other"}
-    kinds |= dict.fromkeys(detector.domains, "domain")
-    kinds |= dict.fromkeys(detector.protected, "protected")
-    rows = []
-    for name, kind in kinds.items():
-        score = highest[detector.heads.column(name)]
-        threshold = detector.threshold(name)
-        rows.append(HeadScore(name, kind, float(score), float(sigmoid(score)), threshold))
-    return sorted(rows, key=lambda row: (row.kind not in ("gate", "other"), -row.margin))
+    yield _head(detector.certainty, vectors, CERTAINTY, "other", detector.certainty.thresholds)
+    limits = {name: detector.threshold(name) for name in detector.heads.names}
+    for gate in (CLAIM, DISCLOSURE):
+        yield _head(detector.heads, vectors, gate, "gate", limits)
+    for domain in detector.domains:
+        yield _head(detector.heads, vectors, domain, "domain", limits)
+    for disclosure in detector.protected:
+        yield _head(detector.heads, vectors, disclosure, "protected", limits)
+
+
+def _head(
+    heads: Heads, vectors: Vectors, name: str, kind: HeadKind, limits: Mapping[str, float]
+) -> HeadScore:
+    score = heads.scores(vectors)[:, heads.column(name)].max()
+    return HeadScore(name, kind, float(score), float(sigmoid(score)), limits[name])
 
 
 def _neighbours(found: Iterable[Neighbour]) -> list[dict[str, object]]:

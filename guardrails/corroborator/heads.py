@@ -1,8 +1,10 @@
 """Fitted linear heads: a vector in, a calibrated probability for each family out."""
 
 import io
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Self
 from zipfile import BadZipFile
 
@@ -13,6 +15,8 @@ from corroborator.errors import DataError
 
 Floats = NDArray[np.float64]
 
+TINY = 1e-9
+
 
 def sigmoid(logits: Floats) -> Floats:
     """Return the logistic function, without overflow."""
@@ -21,71 +25,107 @@ def sigmoid(logits: Floats) -> Floats:
 
 def log_odds(probability: Floats) -> Floats:
     """Return the inverse of `sigmoid`; probabilities of 0 and 1 stay finite."""
-    inner = np.clip(probability, 1e-9, 1 - 1e-9)
+    inner = np.clip(probability, TINY, 1 - TINY)
     return np.asarray(np.log(inner) - np.log1p(-inner), dtype=np.float64)
+
+
+def pooled(scores: Floats) -> float:
+    """Return the score of a whole from those of its parts: half the highest, half the mean.
+
+    One yielding sentence counts, and a long reply is not at fault for its length alone.
+    """
+    return float((scores.max() + scores.mean()) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A sum of classes with a calibration and a threshold.
+
+    Attributes:
+        families: the classes that it sums.
+        slope, offset: Platt calibration: ``log odds = slope * raw log odds + offset``.
+        threshold: calibrated probability from which it counts.
+    """
+
+    families: tuple[str, ...]
+    slope: float
+    offset: float
+    threshold: float
 
 
 @dataclass(frozen=True)
 class Heads:
-    """A stack of linear heads: gates that say whether, and families that say which.
+    """One softmax over all that a text can be; gates say whether, their families which.
 
-    A gate is a logistic head with a Platt calibration. The families of a gate share its probability
-    among them by a softmax: the probability of a family is that of its gate times its share.
+    A gate, such as ``claim``, is the sum of its families, calibrated; a family has the gate's
+    calibrated probability times its share of the sum. Classes of no gate are near misses and
+    ordinary texts: what the families are told apart from.
 
     Attributes:
-        names: of the heads, in the order of the columns.
-        gates: for each head the gate that it is a family of, or "" where it is a gate itself.
-        weights: shape (heads, features).
-        biases: shape (heads,).
-        slopes, offsets: calibration of the gates: ``log odds = slope * score + offset``.
-        thresholds: head -> calibrated probability from which it counts; a family has its gate's.
+        classes: in the order of the rows of the weights.
+        weights: shape (classes, features).
+        biases: shape (classes,).
+        gates: by name.
     """
 
-    names: tuple[str, ...]
-    gates: tuple[str, ...]
+    classes: tuple[str, ...]
     weights: NDArray[np.float32]
     biases: Floats
-    slopes: Floats
-    offsets: Floats
-    thresholds: Mapping[str, float]
+    gates: Mapping[str, Gate]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns of `scores`: each gate, followed by its families."""
+        return tuple(n for name, gate in self.gates.items() for n in (name, *gate.families))
+
+    @cached_property
+    def thresholds(self) -> Mapping[str, float]:
+        """The threshold of each gate; a family has its gate's."""
+        return {
+            n: gate.threshold for name, gate in self.gates.items() for n in (name, *gate.families)
+        }
 
     def scores(self, features: NDArray[np.float32]) -> Floats:
-        """Return calibrated log odds, shape (rows, heads), for features (rows, features)."""
-        raw = features.astype(np.float64) @ self.weights.T.astype(np.float64) + self.biases
-        scores = raw * self.slopes + self.offsets
-        for gate in dict.fromkeys(filter(None, self.gates)):
-            families = np.flatnonzero([name == gate for name in self.gates])
-            share = np.exp(raw[:, families] - raw[:, families].max(axis=1, keepdims=True))
-            share /= share.sum(axis=1, keepdims=True)
-            whole = sigmoid(scores[:, [self.column(gate)]])
-            scores[:, families] = log_odds(whole * share)
-        return np.asarray(scores, dtype=np.float64)
+        """Return calibrated log odds, shape (rows, names), for features (rows, features)."""
+        shares = self._shares(features)
+        columns: list[Floats] = []
+        for gate in self.gates.values():
+            families = shares[:, [self.classes.index(name) for name in gate.families]]
+            whole = families.sum(axis=1)
+            calibrated = gate.slope * log_odds(whole) + gate.offset
+            within = families / np.maximum(whole, TINY)[:, None]
+            columns.append(calibrated)
+            columns += list(log_odds(sigmoid(calibrated)[:, None] * within).T)
+        return np.stack(columns, axis=1)
+
+    def raw(self, features: NDArray[np.float32], gate: str) -> Floats:
+        """Return the uncalibrated log odds of a gate, shape (rows,)."""
+        wanted = [self.classes.index(name) for name in self.gates[gate].families]
+        return log_odds(self._shares(features)[:, wanted].sum(axis=1))
 
     def column(self, name: str) -> int:
-        """Return the column of a head."""
+        """Return the column of a gate or family."""
         return self.names.index(name)
 
     def columns(self, names: Sequence[str]) -> NDArray[np.intp]:
-        """Return the columns of several heads."""
+        """Return the columns of several gates or families."""
         return np.array([self.names.index(name) for name in names], dtype=np.intp)
 
-    def families(self, gate: str) -> tuple[str, ...]:
-        """Return the families of a gate."""
-        return tuple(n for n, g in zip(self.names, self.gates, strict=True) if g == gate)
+    def _shares(self, features: NDArray[np.float32]) -> Floats:
+        logits = features.astype(np.float64) @ self.weights.T.astype(np.float64) + self.biases
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float64)
 
     def to_bytes(self) -> bytes:
         """Return the heads as a NumPy archive, the same bytes for the same heads."""
         buffer = io.BytesIO()
+        gates = {name: asdict(gate) for name, gate in self.gates.items()}
         np.savez(
             buffer,
-            names=np.array(self.names),
-            gates=np.array(self.gates),
+            classes=np.array(self.classes),
             weights=self.weights,
             biases=self.biases,
-            slopes=self.slopes,
-            offsets=self.offsets,
-            threshold_names=np.array(list(self.thresholds)),
-            thresholds=np.array(list(self.thresholds.values())),
+            gates=np.array(json.dumps(gates)),
         )
         return buffer.getvalue()
 
@@ -98,16 +138,16 @@ class Heads:
         """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                limits = zip(stored["threshold_names"], stored["thresholds"], strict=True)
+                gates = json.loads(str(stored["gates"]))
                 return cls(
-                    tuple(str(name) for name in stored["names"]),
-                    tuple(str(gate) for gate in stored["gates"]),
+                    tuple(str(name) for name in stored["classes"]),
                     stored["weights"],
                     stored["biases"],
-                    stored["slopes"],
-                    stored["offsets"],
-                    {str(name): float(limit) for name, limit in limits},
+                    {
+                        name: Gate(**{**gate, "families": tuple(gate["families"])})
+                        for name, gate in gates.items()
+                    },
                 )
-        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
             problem = f"these heads cannot be read ({type(error).__name__}); run `corroborator fit`"
             raise DataError(problem) from None

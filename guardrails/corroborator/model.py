@@ -32,7 +32,8 @@ from corroborator.heads import Heads
 from corroborator.resources import resource
 from corroborator.taxonomy import Taxonomy
 
-STATEMENTS, REPLIES, VECTORS = "heads/statements.npz", "heads/replies.npz", "heads/vectors.npz"
+STATEMENTS, CERTAINTIES = "heads/statements.npz", "heads/certainty.npz"
+REPLIES, VECTORS = "heads/replies.npz", "heads/vectors.npz"
 
 
 class Manifest(BaseModel):
@@ -64,7 +65,7 @@ class Manifest(BaseModel):
     @field_validator("files")
     @classmethod
     def _whole(cls, files: Mapping[str, str]) -> Mapping[str, str]:
-        if set(files) != {STATEMENTS, REPLIES, VECTORS}:
+        if set(files) != {STATEMENTS, CERTAINTIES, REPLIES, VECTORS}:
             raise ValueError("a model has three files")
         return files
 
@@ -77,13 +78,14 @@ class Model:
         manifest: what it was made from.
         hash: sha256 of the manifest: the model's identity in records and scores.
         bank: the exemplars with their vectors.
-        statements, replies: the heads.
+        statements, certainty, replies: the heads.
     """
 
     manifest: Manifest
     hash: str
     bank: ExemplarBank
     statements: Heads
+    certainty: Heads
     replies: Heads
 
 
@@ -125,6 +127,7 @@ def load_model(folder: Path | None, encoder: Encoder, taxonomy: Taxonomy) -> Mod
         hashlib.sha256(raw).hexdigest(),
         ExemplarBank(exemplars, unpack_vectors(content[VECTORS])["exemplars"]),
         Heads.from_bytes(content[STATEMENTS]),
+        Heads.from_bytes(content[CERTAINTIES]),
         Heads.from_bytes(content[REPLIES]),
     )
 

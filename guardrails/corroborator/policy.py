@@ -14,13 +14,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from corroborator.errors import ConfigError
 from corroborator.resources import resource
 from corroborator.support_resources import Country
 from corroborator.taxonomy import load_taxonomy
-from corroborator.yaml_file import LineOf, Problem, YamlFile, did_you_mean, first_problem, read_yaml
+from corroborator.yaml_file import (
+    UNKNOWN_KEY,
+    LineOf,
+    Problem,
+    YamlFile,
+    did_you_mean,
+    first_problem,
+    read_yaml,
+)
 
 PROFILES = ("general", "clinical", "observe")
 DEFAULT_PROFILE = "general"
@@ -36,6 +52,13 @@ def parse_duration(value: object) -> object:
     if isinstance(value, str | int | float):
         raise ValueError("write a duration as 36h, 30d or 8w")  # noqa: TRY004 - pydantic wants it
     return value
+
+
+def _encoder_spec(spec: str) -> str:
+    kind, _, name = spec.partition(":")
+    if spec != "builtin" and not (kind == "sentence-transformers" and name):
+        raise ValueError("write builtin, or sentence-transformers:<name or path>")
+    return spec
 
 
 class _Part(BaseModel):
@@ -132,7 +155,7 @@ class Policy(_Part):
     risk_hold: RiskHoldPolicy
     audit: AuditPolicy
     region: Country | None = None
-    encoder: str = "builtin"
+    encoder: Annotated[str, AfterValidator(_encoder_spec)] = "builtin"
     model: Path | None = Field(default=None, description="folder that `corroborator fit` wrote")
     exemplars: Path | None = Field(default=None, description="folder of exemplars of your own")
     texts: Path | None = Field(default=None, description="folder of texts that overlay ours")
@@ -226,7 +249,7 @@ def _rooted(data: dict[str, object], folder: Path) -> dict[str, object]:
 
 def _key_hint(problem: Problem) -> str:
     """Return the nearest valid key where the problem is an unknown one."""
-    if problem.text != "unknown key":
+    if problem.text != UNKNOWN_KEY:
         return ""
     *above, key = problem.key.split(".")
     part = _PARTS.get(above[0], Policy) if above else Policy

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corroborator.exemplars import Vectors
-from corroborator.heads import Floats, Heads, sigmoid
+from corroborator.heads import Floats, Heads, pooled, sigmoid
 from corroborator.statements import Statement
 
 COLLUSION, OVER_CORRECTION = "collusion", "over_correction"
@@ -123,7 +123,7 @@ class ReplyChecker:
         )
 
     def _reply(self, scores: Floats, head: str) -> tuple[bool, float]:
-        probability = float(sigmoid(scores[:, self.heads.column(head)]).max())
+        probability = float(sigmoid(np.array(pooled(scores[:, self.heads.column(head)]))))
         return probability >= self.heads.thresholds[head], probability
 
     def _marked(
@@ -143,5 +143,5 @@ class ReplyChecker:
         return [
             MarkedSentence(s.start, s.end, codes[best[row]], float(probabilities[row]))
             for row, s in enumerate(sentences)
-            if probabilities[row] >= self.heads.thresholds[head]
+            if probabilities[row] >= min(self.heads.thresholds[head], probabilities.max())
         ]

@@ -14,7 +14,6 @@ from corroborator.errors import InputError
 from corroborator.ledger import Ledger
 from corroborator.messages import Message, Role
 from corroborator.policy import load_policy
-from corroborator.reply_check import COLLUSION, OVER_CORRECTION
 
 DIGITS = 6
 
@@ -54,7 +53,7 @@ class Scorer:
         outcome = self._opened(users[-1:])
         scores, domains = outcome.detection.scores, self.engine.taxonomy.domains
         return {
-            "score": round(self._claim(outcome), DIGITS),
+            "score": round(outcome.detection.claim, DIGITS),
             "score_before_protected": round(outcome.detection.claim_before_protected, DIGITS),
             "fired": bool(outcome.decision.domains),
             "protected": list(outcome.decision.protected),
@@ -75,8 +74,8 @@ class Scorer:
         """
         users, reply = _exchange(messages)
         assessment = self.engine.assess(self._opened(users), reply.text)
-        heads = self.engine.checker.heads.names
-        codes = [name for name in heads if name not in (COLLUSION, OVER_CORRECTION)]
+        heads = self.engine.checker.heads
+        codes = [name for name in heads.names if name not in heads.gates]
         return {
             "score": round(assessment.collusion, DIGITS),
             "fired": assessment.colludes,
@@ -87,16 +86,6 @@ class Scorer:
 
     def _opened(self, users: Sequence[Message]) -> Outcome:
         return self.engine.open(TurnInput(tuple(users), Ledger()))
-
-    def _claim(self, outcome: Outcome) -> float:
-        """Return the probability of a claim; where all that fired is only observed, of another."""
-        detection, decision = outcome.detection, outcome.decision
-        claimed = any(not finding.protected for finding in detection.findings)
-        if decision.domains or not claimed:
-            return detection.claim
-        steered = [d for d, own in self.engine.policy.domains.items() if own.mode == "steer"]
-        acting = [p for family, p in detection.scores.items() if family in steered]
-        return min(detection.claim, max(acting, default=0.0))
 
 
 def _exchange(messages: Sequence[Message]) -> tuple[list[Message], Message]:

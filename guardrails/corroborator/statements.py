@@ -73,8 +73,12 @@ class Reading:
 def normalise(text: str) -> str:
     """Undo spellings that only hide: compatibility forms, invisible marks, spaced-out letters."""
     text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", _SURROGATE.sub(" ", text)))
-    text = re.sub(r"\s+", " ", _CONTROL.sub(" ", text)).strip()
-    return _SPACED_OUT.sub(lambda match: re.sub(r"[ .\-_*]", "", match[0]), text)
+    text = _SPACED_OUT.sub(_joined, re.sub(r"\s", " ", _CONTROL.sub(" ", text)))
+    return re.sub(" +", " ", text).strip()
+
+
+def _joined(match: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", re.sub(r"[ .\-_*]", "", match[0]))
 
 
 def read_message(text: str, message: int = 0) -> Reading:

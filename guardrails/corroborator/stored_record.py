@@ -162,11 +162,6 @@ class SealedText(_Part):
     drafts: tuple[StoredDraftText, ...]
     reply: str | None
 
-    def quoted(self, message: int, start: int, end: int) -> str:
-        """Return the characters at a place; empty where there is no such place."""
-        texts = (item.text for item in self.messages if item.position == message)
-        return next(texts, "")[start:end]
-
 
 def read_detail(turn: StoredTurn) -> Detail | None:
     """Return what was judged; None where it is not there or of an unknown form."""

@@ -4,7 +4,6 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
@@ -16,9 +15,10 @@ from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.encoders import Encoder
 from corroborator.errors import ConfigError, DataError
 from corroborator.exemplars import ORDINARY, Exemplar, Vectors, bank_hash
-from corroborator.fitting import ALWAYS_FITTED, PRIOR, Gate, Rows, fit_heads
+from corroborator.fitting import ALWAYS_FITTED, PRIOR, Rows, fit_heads
 from corroborator.heads import Heads
 from corroborator.model import (
+    CERTAINTIES,
     REPLIES,
     STATEMENTS,
     VECTORS,
@@ -44,7 +44,18 @@ from corroborator.version import __version__
 
 REPLY_FOLDS = 5
 
-_UNSURE = ("vague_minimiser", "confirmation_question", "reality_testing")
+STATEMENT_STRENGTH, REPLY_STRENGTH = 1.0, 3.0
+"""Inverse regularisation of the heads (scikit-learn's C)."""
+
+STATEMENT_FIRES, REPLY_FIRES = 0.01, 0.03
+"""Shares of ordinary statements and of good replies, held out, that thresholds let fire."""
+
+_CERTAINTY = {
+    "boosted_certainty": "sure",
+    "vague_minimiser": "unsure",
+    "confirmation_question": "unsure",
+    "reality_testing": "unsure",
+}
 _LIBRARIES = ("numpy", "scikit-learn", "onnxruntime", "tokenizers")
 
 
@@ -112,6 +123,7 @@ def fit_model(
         raise DataError("the stored vectors are those of other banks; fit without them")
     content = {
         STATEMENTS: fit_statements(banks, stored, taxonomy).to_bytes(),
+        CERTAINTIES: fit_certainty(banks, stored).to_bytes(),
         REPLIES: fit_replies(banks, stored, taxonomy).to_bytes(),
         VECTORS: packed,
     }
@@ -143,55 +155,75 @@ def encode_banks(banks: Banks, encoder: Encoder) -> bytes:
 
 
 def fit_statements(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy) -> Heads:
-    """Fit the statement heads: claims, disclosures, and how surely something is stated."""
-    items, vectors = banks.exemplars, stored["exemplars"]
-    positive = np.array([item.positive for item in items])
-    protected = np.array([item.family in taxonomy.protected for item in items])
-    tags = np.array([item.tag or "" for item in items])
-    families = tuple(item.family if item.positive else "" for item in items)
-    sure = positive & (tags == "boosted_certainty")
-    everything = np.ones(len(items), bool)
-    gates = [
-        Gate(CLAIM, positive & ~protected, tags != "claim_elsewhere", families),
-        Gate(DISCLOSURE, (positive & protected) | (tags == "protected"), everything, families),
-        Gate(CERTAINTY, sure, sure | np.isin(tags, _UNSURE), ("",) * len(items)),
-    ]
-    calm = np.array([item.family == ORDINARY for item in items])
-    folds = np.array([0 if item.held_out else ALWAYS_FITTED for item in items], dtype=np.intp)
-    rows = Rows(vectors, folds, calm, [item.id for item in items])
-    return fit_heads(rows, gates, taxonomy_ids(taxonomy))
+    """Fit what a statement can be: a claim, a disclosure, a near miss of a family, or ordinary."""
+    places = [p for p, item in enumerate(banks.exemplars) if item.tag != "claim_elsewhere"]
+    items = [banks.exemplars[place] for place in places]
+    rows = Rows(
+        stored["exemplars"][places],
+        np.array([_statement_class(item) for item in items]),
+        _held_out_folds(items),
+        np.array([item.family == ORDINARY for item in items]),
+        [item.id for item in items],
+        STATEMENT_STRENGTH,
+        STATEMENT_FIRES,
+    )
+    return fit_heads(rows, {CLAIM: tuple(taxonomy.domains), DISCLOSURE: tuple(taxonomy.protected)})
+
+
+def fit_certainty(banks: Banks, stored: dict[str, Vectors]) -> Heads:
+    """Fit how surely a claim is stated, from the carriers of the exemplars."""
+    places = [p for p, item in enumerate(banks.exemplars) if item.tag in _CERTAINTY]
+    items = [banks.exemplars[place] for place in places]
+    rows = Rows(
+        stored["exemplars"][places],
+        np.array([_CERTAINTY[item.tag or ""] for item in items]),
+        _held_out_folds(items),
+        np.zeros(len(items), dtype=bool),
+        [item.id for item in items],
+        STATEMENT_STRENGTH,
+        STATEMENT_FIRES,
+    )
+    return fit_heads(rows, {CERTAINTY: ("sure",)})
 
 
 def fit_replies(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy) -> Heads:
     """Fit the reply heads; a reply is judged by its worst sentence, so it is one pool."""
     items = banks.replies
-    gates = [
-        _fault_gate(COLLUSION, "K", items),
-        _fault_gate(OVER_CORRECTION, "O", items),
-    ]
     rows = Rows(
         reply_features(banks, stored),
-        _folds([item.case for item in items]),
+        np.array([_reply_class(item) for item in items]),
+        _case_folds([item.case for item in items]),
         np.array([item.side == "good" for item in items]),
         [f"{item.case}/{item.side}" for item in items],
+        REPLY_STRENGTH,
+        REPLY_FIRES,
     )
-    faults = [code for code in taxonomy.codes if not code.startswith("G")]
-    return fit_heads(rows, gates, faults)
+    codes = {
+        COLLUSION: [code for code in taxonomy.codes if code.startswith("K")],
+        OVER_CORRECTION: [code for code in taxonomy.codes if code.startswith("O")],
+    }
+    return fit_heads(rows, codes)
 
 
-def _fault_gate(name: str, letter: str, items: Sequence[ReplySentence]) -> Gate:
-    codes = tuple(next(filter(partial(_begins, letter), item.codes), "") for item in items)
-    return Gate(name, np.array([bool(code) for code in codes]), np.ones(len(items), bool), codes)
+def _statement_class(item: Exemplar) -> str:
+    if item.positive or item.family == ORDINARY:
+        return item.family
+    return f"contrast:{item.family}"
 
 
-def _folds(cases: Sequence[str]) -> NDArray[np.intp]:
+def _reply_class(item: ReplySentence) -> str:
+    faults = [code for code in item.codes if not code.startswith("G")]
+    return faults[0] if faults else f"fine:{item.side}"
+
+
+def _held_out_folds(items: Sequence[Exemplar]) -> NDArray[np.intp]:
+    return np.array([0 if item.held_out else ALWAYS_FITTED for item in items], dtype=np.intp)
+
+
+def _case_folds(cases: Sequence[str]) -> NDArray[np.intp]:
     """Deal the cases into folds, each whole; the order of first appearance decides."""
     order = {case: position for position, case in enumerate(dict.fromkeys(cases))}
     return np.array([order[case] % REPLY_FOLDS for case in cases], dtype=np.intp)
-
-
-def _begins(letter: str, code: str) -> bool:
-    return code.startswith(letter)
 
 
 def reply_features(banks: Banks, stored: dict[str, Vectors]) -> Features:

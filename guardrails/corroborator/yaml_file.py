@@ -26,8 +26,10 @@ LineOf = Callable[[KeyPath], int]
 _DEEPEST = 40  # our files need 6; libyaml crashes the process on thousands
 _BOOL = "tag:yaml.org,2002:bool"
 _STRING = "tag:yaml.org,2002:str"
+UNKNOWN_KEY = "this key is not known"
+
 _PLAIN = {
-    "extra_forbidden": "this key is not known",
+    "extra_forbidden": UNKNOWN_KEY,
     "missing": "this key is missing",
     "model_type": "this must be a mapping of keys to values",
     "dict_type": "this must be a mapping of keys to values",

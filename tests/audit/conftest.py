@@ -17,12 +17,6 @@ class OpenLog(Protocol):
     def __call__(self, content: str = "none", **options: object) -> AuditLog: ...
 
 
-@pytest.fixture(autouse=True)
-def _own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
-    monkeypatch.delenv("CORROBORATOR_MASTER_KEY", raising=False)
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()

@@ -24,16 +24,3 @@ def write(
     sealed = {"messages": [{"position": 0, "text": text}], "reply": text}
     index = [IndexRow(domain, action, fired=domain is not None)]
     return log.close_turn(handle, body, detail or {"statements": 1}, sealed, index)
-
-
-def everything_told(error: BaseException) -> str:
-    """Return all that a caught exception tells, with every exception that travels with it."""
-    told, waiting, seen = "", [error], set()
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        told += f"{one!s} {one!r} {one.args!r} {getattr(one, '__notes__', '')!r} {vars(one)!r}"
-        waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
-    return told

@@ -1,8 +1,9 @@
 import pytest
 
-from audit.helpers import CANARY, VERSIONS, everything_told
+from audit.helpers import CANARY, VERSIONS
 from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
 from corroborator.errors import InputError
+from tiny_world import everything_told
 
 WRONG = [
     (OpenedBody, {"text": CANARY}),

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.helpers import CANARY, everything_told
+from audit.helpers import CANARY
 from corroborator.audit.canonical import JSON, canonical, digest, parse, parse_object
 from corroborator.errors import InputError
+from tiny_world import everything_told
 
 SAFE = 2**53 - 1
 values: st.SearchStrategy[JSON] = st.recursive(

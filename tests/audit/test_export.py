@@ -12,6 +12,9 @@ from corroborator.audit.canonical import canonical, digest
 from corroborator.audit.chain import GENESIS
 from corroborator.resources import resource
 
+VALIDATOR = jsonschema.Draft202012Validator(
+    json.loads(resource("rails_config", "schema", "record.schema.json").read_text("utf-8"))
+)
 DETAIL = {
     "turn": 1,
     "repeated": False,
@@ -67,11 +70,9 @@ def log(open_log: Any, write_turn: Any) -> Any:
 
 @pytest.mark.parametrize("with_text", [False, True])
 def test_every_line_is_of_the_published_form(log: Any, with_text: bool) -> None:
-    schema = json.loads(resource("rails_config", "schema", "record.schema.json").read_text("utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
     lines = lines_of(log, with_text=with_text)
     for line in lines:
-        validator.validate(line)
+        VALIDATOR.validate(line)
     assert [line["record"] for line in lines] == ["turn"] * 4 + ["event"] * 2
     for wrong in (
         {**lines[0], "status": "gap"},
@@ -80,7 +81,7 @@ def test_every_line_is_of_the_published_form(log: Any, with_text: bool) -> None:
         {**lines[0], "detail": {"scores": {"age_claim": 7}}},
         {"schema": 1, "record": "event", "intact": True, "event": lines[0]["opened"]},
     ):
-        assert not validator.is_valid(wrong)
+        assert not VALIDATOR.is_valid(wrong)
 
 
 def test_text_leaves_only_when_asked_for(log: Any, open_log: Any) -> None:
@@ -126,3 +127,56 @@ def test_the_chains_can_be_checked_from_an_export_alone(log: Any) -> None:
 
 def test_an_empty_log_is_exported(open_log: Any) -> None:
     assert lines_of(open_log()) == []
+
+
+def test_what_is_written_during_an_export_is_left_out(open_log: Any, write_turn: Any) -> None:
+    log = open_log()
+    handles = [log.open_turn("c-1", {}) for _ in range(2)]
+    log.close_turn(handles[0], {"action": "none"}, {}, None, [])
+
+    class Busy(io.StringIO):
+        def write(self, text: str) -> int:
+            if not self.getvalue():
+                log.append("c-1", "accessed", {})
+                log.close_turn(handles[1], {"action": "none"}, {}, None, [])
+                write_turn(log, "c-1")
+            return super().write(text)
+
+    out = Busy()
+    assert log.export(out) == 2
+    assert [json.loads(line)["status"] for line in out.getvalue().splitlines()] == [
+        "closed",
+        "open",
+    ]
+    assert [line.get("status") for line in lines_of(log)][:3] == ["closed"] * 3
+
+
+def test_a_log_that_was_changed_can_still_be_exported(
+    open_log: Any, write_turn: Any, sql: Any
+) -> None:
+    log = open_log()
+    write_turn(log)
+    log.append(None, "accessed", {})
+    sql("UPDATE events SET time = x'ff', body = 'x'")
+    turn, event = lines_of(log)
+    assert (turn["intact"], event["intact"]) == (False, False)
+    assert turn["opened"]["body"] == {}
+
+
+def test_what_a_guard_writes_is_of_the_published_form(open_log: Any, guard_of: Any) -> None:
+    log = open_log("sealed")
+    guard = guard_of(audit=log)
+    kept = guard.policy.audit.model_copy(update={"content": "sealed"})
+    guard.policy = guard.policy.model_copy(update={"audit": kept})
+    said = f"alcohol_use_report surely. {CANARY}"
+    turn = guard.open_turn([{"role": "user", "content": said, "id": "m-1"}], conversation="c-1")
+    turn.check(f"alcohol_use_report {CANARY}")
+    turn.close("an ordinary reply")
+    guard.open_turn([{"role": "user", "content": "hello"}], conversation="c-2").close()
+    for line in lines_of(log, with_text=True):
+        VALIDATOR.validate(line)
+    (first, second) = lines_of(log)[:2]
+    assert first["detail"]["findings"][0]["id"] == "alcohol_use_report"
+    assert second["detail"]["findings"] == []
+    assert CANARY not in json.dumps([first, second])
+    assert log.verify().ok

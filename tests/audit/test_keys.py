@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from audit.helpers import MASTER, everything_told
+from audit.helpers import MASTER
 from corroborator.audit import MasterKey
 from corroborator.audit.keys import VARIABLE, key_file
 from corroborator.errors import MasterKeyError
+from tiny_world import everything_told
 
 ENCODED = base64.b64encode(MASTER.secret).decode()
 

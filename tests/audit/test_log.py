@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 import corroborator.audit
-from audit.helpers import CANARY, MASTER, VERSIONS, everything_told
+from audit.helpers import CANARY, MASTER, VERSIONS
 from corroborator.audit import AuditLog, MasterKey
 from corroborator.audit.keys import key_file
 from corroborator.errors import AuditError, InputError, IntegrityError, MasterKeyError
+from tiny_world import everything_told
 
 
 def test_notes_go_to_their_conversation_or_to_the_store(open_log: Any, write_turn: Any) -> None:

@@ -1,3 +1,4 @@
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,18 @@ def test_the_canary_is_nowhere_in_the_files(open_log: Any, write_turn: Any, path
     assert len(files) > 4096
     assert CANARY.encode() not in files
     assert MASTER.secret not in files
+
+
+def test_debug_logs_of_the_database_hold_no_text(
+    open_log: Any, write_turn: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "sqlalchemy")
+    log = open_log("sealed")
+    write_turn(log, CANARY, detail={"note": CANARY})
+    assert log.verify().ok
+    assert [turn.text["reply"] for turn in log.records()] == [CANARY]
+    assert "INSERT INTO details" in caplog.text
+    assert CANARY not in caplog.text
 
 
 def test_representations_hold_no_text(open_log: Any, write_turn: Any) -> None:

@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.helpers import CANARY, MASTER, everything_told
+from audit.helpers import CANARY, MASTER
 from corroborator.audit import MasterKey
 from corroborator.audit.sealing import new_data_key, seal, unseal, unwrap, wrap
 from corroborator.errors import IntegrityError
+from tiny_world import everything_told
 
 KEY = new_data_key()
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from audit.helpers import CANARY, everything_told
+from audit.helpers import CANARY
 from corroborator.audit import AuditLog
 from corroborator.audit.sqlite import read_url
 from corroborator.audit.store import Store
 from corroborator.errors import AuditError, IntegrityError, StoreError
+from tiny_world import everything_told
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from audit.helpers import CANARY, VERSIONS, everything_told
+from audit.helpers import CANARY, VERSIONS
 from corroborator.audit import IndexRow, TurnHandle
 from corroborator.audit.process import is_running, this_writer
 from corroborator.errors import InputError
+from tiny_world import everything_told
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="tells processes apart by /proc")
 

@@ -18,7 +18,7 @@ GENESIS = "0" * 64
 
 NoteKind = Literal["exported", "accessed", "config_changed"]
 Kind = Literal["opened", "closed", "gap", "erased"] | NoteKind
-KINDS: tuple[str, ...] = (*get_args(get_args(Kind)[0]), *get_args(NoteKind))
+KINDS = frozenset(kind for part in get_args(Kind) for kind in get_args(part))
 
 _ADD = events.insert().returning(events.c.id)
 _HEAD = select(conversations).where(conversations.c.chain == bindparam("of"))

@@ -60,7 +60,8 @@ def register(
 
 def register_subject(connection: Connection, meta: Meta, chain: str, subject: str) -> None:
     """Note a person of a chain that is there; a new row, since none may grow (see `tables`)."""
-    if chain not in chains_of_subject(connection, meta, subject):
+    noted = select(lookup.c.subject).where(lookup.c.chain == chain)
+    if pseudonym(meta, "subject", subject) not in connection.scalars(noted).all():
         register(connection, meta, chain, None, subject)
 
 

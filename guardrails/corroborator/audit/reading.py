@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, exists, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, exists, select
 
 from corroborator.audit.canonical import JSON, parse_object
 from corroborator.audit.chain import Record, iso_time
@@ -60,7 +60,7 @@ class TurnFilter:
         chain: of one conversation.
         domain, action: of a row of the index; erased turns have none and are left out.
         since, until: of the time of opening; `until` is excluded.
-        last: highest row number of an event.
+        last: highest row number of an event; what was written later is left out.
     """
 
     chain: str | None = None
@@ -98,7 +98,8 @@ def stored_turns(
     Raises:
         StoreError: the store cannot be read.
     """
-    for row in paged(store, _query().where(*wanted.conditions()), _opened.c.id):
+    query = _query(wanted.last).where(*wanted.conditions())
+    for row in paged(store, query, _opened.c.id):
         yield _turn(row, master)
 
 
@@ -117,13 +118,18 @@ def paged(store: Store, query: Select[Any], number: ColumnElement[int]) -> Itera
 def event_record(row: Row[Any], prefix: str = "") -> tuple[Record, bool]:
     """Return an event, and whether it is what was written; a body that was changed is left out."""
     values = {name: getattr(row, prefix + name) for name in _EVENT}
+    values = {name: v if isinstance(v, str | int) else "" for name, v in values.items()}
     body = parse_object(values["body"])
     record = Record(**{**values, "body": body or {}})
     return record, body is not None and record.is_whole()
 
 
-def _query() -> Select[Any]:
-    same = _closed.c.chain == _opened.c.chain
+def _query(last: int | None) -> Select[Any]:
+    def ends(event: FromClause, kind: str) -> ColumnElement[bool]:
+        ours = (event.c.chain == _opened.c.chain) & (event.c.opened == _opened.c.seq)
+        then = ours & (event.c.kind == kind)
+        return then if last is None else then & (event.c.id <= last)
+
     return (
         select(
             _opened.c.id,
@@ -137,15 +143,8 @@ def _query() -> Select[Any]:
             conversations.c.erased,
         )
         .outerjoin(conversations, conversations.c.chain == _opened.c.chain)
-        .outerjoin(
-            _closed, same & (_closed.c.opened == _opened.c.seq) & (_closed.c.kind == "closed")
-        )
-        .outerjoin(
-            _gap,
-            (_gap.c.chain == _opened.c.chain)
-            & (_gap.c.opened == _opened.c.seq)
-            & (_gap.c.kind == "gap"),
-        )
+        .outerjoin(_closed, ends(_closed, "closed"))
+        .outerjoin(_gap, ends(_gap, "gap"))
         .outerjoin(details, details.c.event == _closed.c.id)
         .outerjoin(keys, keys.c.chain == _opened.c.chain)
         .where(_opened.c.kind == "opened")

@@ -121,13 +121,17 @@ def explained(error: SQLAlchemyError | sqlite3.Error, place: str) -> AuditError:
 def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     connection.text_factory = _text
     connection.isolation_level = None  # the "begin" event says how transactions begin
-    for pragma in (
-        "synchronous = FULL",  # a commit is on the disk when it returns
-        "foreign_keys = ON",
-        "secure_delete = ON",  # what is freed is overwritten
-        "temp_store = MEMORY",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in (
+            "synchronous = FULL",  # a commit is on the disk when it returns
+            "foreign_keys = ON",
+            "secure_delete = ON",  # what is freed is overwritten
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()  # the pool does not know it yet, and would leave it open
+        raise
 
 
 def _text(stored: bytes) -> str:

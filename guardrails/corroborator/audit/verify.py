@@ -57,7 +57,8 @@ class VerifyReport:
         chains: how many there are, the system's own included.
         events: how many events.
         closed: how many turns are closed.
-        gaps: how many turns are not, recorded as gaps or not; turns in progress are among them.
+        gaps: how many turns were recorded as gaps, or are neither that nor closed; turns in
+            progress are among them, and turns closed late.
         erased: how many chains were erased.
         problems: everything that is wrong; gaps and erasures are not.
     """

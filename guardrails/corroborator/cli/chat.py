@@ -1,6 +1,8 @@
 """``corroborator chat``: a guarded conversation in the terminal."""
 
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from corroborator.taxonomy import Taxonomy
 
 QUIT = "/quit"
+PROMPT = Text("you > ", style="bold")
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +39,12 @@ def chat(
         bool, typer.Option("--explain", help="Show all of each turn, not one line of it.")
     ] = False,
 ) -> None:
-    """Talk to a model under guard: the demonstration, or any chat model; /quit ends it."""
+    """Talk to a model under guard; /quit ends it.
+
+    The model is the demonstration one, which agrees with everything, or any chat model that
+    LangChain knows by name, a local Ollama or vLLM server among them:
+    --model openai:my-model --base-url http://localhost:8000/v1
+    """
     from corroborator.chat_model import load_chat_model  # noqa: PLC0415 - keeps --help quick
     from corroborator.cli._guard import open_guard  # noqa: PLC0415 - as above
     from corroborator.cli._view import show, width  # noqa: PLC0415 - as above
@@ -67,16 +75,26 @@ def chat(
 
 
 def _lines() -> Iterator[str]:
-    """Yield what is typed until the end of the input or `QUIT`; blank lines are left out."""
-    while True:
-        try:
-            line = OUT.input(Text("you > ", style="bold")).strip()
-        except EOFError:
-            return
+    """Yield what the user says until `QUIT` or the end of the input; blank lines are left out."""
+    for line in _typed() if sys.stdin.isatty() else _piped():
         if line == QUIT:
             return
         if line:
             yield line
+
+
+def _typed() -> Iterator[str]:
+    with suppress(EOFError):
+        while True:
+            yield OUT.input(PROMPT).strip()
+
+
+def _piped() -> Iterator[str]:
+    for raw in sys.stdin.buffer:
+        line = raw.decode("utf-8", "replace").strip()
+        if line and line != QUIT:
+            OUT.print(PROMPT + printable(line), soft_wrap=True)
+        yield line
 
 
 def summary(done: "Exchange", taxonomy: "Taxonomy") -> str:

@@ -33,10 +33,11 @@ def check(
         typer.Argument(metavar="[RAILS.YML]", help="Policy file; without it, the general profile."),
     ] = None,
 ) -> None:
-    """Say what a policy makes active, and run canaries through every enabled detector.
+    """Say what a policy makes active; run the canaries.
 
-    Canaries are statements that must fire and near misses that must stay quiet. Single ones may
-    fail; a detector that all of them tell to be no better than a constant fails the check.
+    Canaries are statements that must fire and near misses that must stay quiet, run through every
+    enabled detector. Single ones may fail and are warnings; where none of a detector's canaries
+    fires, all of its near misses do, or it says the same of everything, the check fails.
     """
     from corroborator.canary_run import run_canaries  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.cli._guard import open_engine  # noqa: PLC0415 - as above
@@ -55,7 +56,7 @@ def check(
 
 
 def _settings(engine: "Engine", file: Path | None) -> None:
-    from corroborator.diagnosis import tested_languages  # noqa: PLC0415 - as above
+    from corroborator.diagnosis import languages_tested  # noqa: PLC0415 - as above
 
     policy = engine.policy
     grid = Table.grid(padding=(0, 2))
@@ -66,7 +67,7 @@ def _settings(engine: "Engine", file: Path | None) -> None:
         ("policy", f"{source}; profile {policy.profile}"),
         ("detectors", f"{policy.model or 'shipped'}, model {engine.model.hash[:12]}"),
         ("encoder", engine.encoder.id),
-        ("languages", f"tested: {', '.join(tested_languages())}; others: not covered"),
+        ("languages", f"tested: {', '.join(languages_tested())}; others: not covered"),
         ("drafts", _drafts(policy)),
         ("streaming", f"{policy.reply.stream}: {HELD[policy.reply.stream]}"),
         ("risk hold", f"safety stays first for {counted(policy.risk_hold.turns, 'turn')}"),
@@ -102,7 +103,7 @@ def _domains(engine: "Engine") -> Table:
     table.add_column("domain or disclosure", no_wrap=True)
     table.add_column("mode")
     table.add_column("counts from", justify="right")
-    table.add_column("what it is about")
+    table.add_column("what it is about", no_wrap=True)
     policy, detector = engine.policy, engine.detector
     for name, protected in engine.taxonomy.protected.items():
         table.add_row(name, "always on", f"{detector.threshold(name):.2f}", protected.title)
@@ -115,27 +116,21 @@ def _domains(engine: "Engine") -> Table:
 
 
 def _canaries(report: "CanaryReport") -> None:
+    from corroborator.cli._view import quoted  # noqa: PLC0415 - as above
+
     for head in report.heads:
         for miss in head.misses:
+            happened = f"{head.head} should {miss.wanted}; {miss.found}"
+            OUT.print(Text.assemble(("warning ", "magenta"), happened))
             OUT.print(
-                Text.assemble(
-                    ("warning ", "yellow"),
-                    f"{head.head}: should {miss.wanted}, {miss.found}: ",
-                    miss.text,
-                )
+                Text(f"        {quoted(miss.text)}", "dim"), no_wrap=True, overflow="ellipsis"
             )
     for head in report.failing:
         OUT.print(Text.assemble(("FAILS ", "bold red"), f"{head.head}: {'; '.join(head.failures)}"))
-    total = counted(report.canaries, "canary")
+    run = f"{counted(report.canaries, 'canary')} run, {counted(report.misses, 'warning')}"
     if report.failing:
-        failing = counted(len(report.failing), "detector")
-        OUT.print(
-            Text(f"{failing} of {len(report.heads)} must not be relied on; {total} run", "bold red")
-        )
+        failing = f"{len(report.failing)} of {counted(len(report.heads), 'detector')}"
+        OUT.print(Text(f"{failing} must not be relied on; {run}", "bold red"))
     else:
-        OUT.print(
-            Text.assemble(
-                ("ok ", "bold green"),
-                f"{counted(len(report.heads), 'detector')} work; {total} run, {counted(report.misses, 'warning')}",
-            )
-        )
+        works = f"{counted(len(report.heads), 'detector')} work; {run}"
+        OUT.print(Text.assemble(("ok ", "bold green"), works))

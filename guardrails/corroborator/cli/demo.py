@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,11 @@ def demo(
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Do not wait between turns.")] = False,
 ) -> None:
-    """Watch five conversations being guarded, offline, against a model that agrees with all."""
+    """Watch five guarded conversations with a model that agrees.
+
+    It is a demonstration model that agrees with everything, offline; the guard is the real one.
+    Text is kept under seal for 30 days.
+    """
     from corroborator.cli._guard import open_guard  # noqa: PLC0415 - as above
     from corroborator.demonstration import load_demonstration  # noqa: PLC0415 - keeps --help quick
     from corroborator.resources import resource_path  # noqa: PLC0415 - as above
@@ -97,7 +102,8 @@ def _talk(
         messages.append({"role": "assistant", "content": done.reply})
         state = done.closed.state
         if wait:
-            OUT.input(Text("Enter for the next turn ", style="dim"))
+            with suppress(EOFError):
+                OUT.input(Text("Enter for the next turn ", style="dim"))
 
 
 def _conclude(report: "VerifyReport", store: str) -> None:

@@ -22,7 +22,11 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(policy: PolicyOption = None, audit: AuditOption = None) -> None:
-    """Look at everything that a guard needs, and say how to mend what is wrong."""
+    """Look whether this installation works.
+
+    Versions, policy, texts, encoder, detectors, key and audit store; each problem with its remedy.
+    Nothing is made or changed.
+    """
     from corroborator.diagnosis import diagnose  # noqa: PLC0415 - slow; --help stays quick
 
     problems = 0

@@ -28,10 +28,10 @@ def explain(
     policy: PolicyOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Say what the guard makes of one statement or message, read from standard input, and why.
+    """Say what is made of one statement, and why.
 
-    It is read from standard input so that it does not land in the history of your shell. Nothing
-    is recorded.
+    The statement or message is read from standard input, so that it does not land in the history
+    of your shell. Nothing is recorded.
     """
     from corroborator.cli._guard import open_engine  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.explanation import explain as explained  # noqa: PLC0415 - as above

@@ -17,11 +17,15 @@ def register(app: typer.Typer) -> None:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Made where it is not there yet.")],
 ) -> None:
-    """Write a commented policy, texts to edit and room for exemplars; never overwrites a file."""
+    """Write a policy and texts of your own to start from.
+
+    A commented rails.yml, copies of our texts to edit, and a folder for examples. No file that is
+    there is ever overwritten.
+    """
     from corroborator.starter import write_starter  # noqa: PLC0415 - keeps --help quick
 
     for file in write_starter(folder):
-        mark = Text("written ", "green") if file.new else Text("kept    ", "yellow")
+        mark = Text("written ", "green") if file.new else Text("kept    ", "magenta")
         OUT.print(mark + Text(printable(str(file.path))), soft_wrap=True)
     rails = printable(str(folder / "rails.yml"))
     OUT.print(

@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +26,7 @@ from corroborator.cli._common import (
     write_line,
 )
 from corroborator.errors import InputError, TurnError
-from corroborator.transcripts import Broken, Transcript, TranscriptFile
+from corroborator.transcripts import Broken, Format, Transcript, TranscriptFile
 
 if TYPE_CHECKING:
     from corroborator.scan_report import ConversationReport, ScanReport
@@ -78,18 +78,20 @@ def scan(
     from corroborator.scan_report import ScanReport  # noqa: PLC0415 - as above
     from corroborator.scanning import Scanner  # noqa: PLC0415 - as above
 
+    told: Format | None = format_.value if format_ else None
     chosen = load_policy(policy)
+    for name in files:
+        with TranscriptFile(name, told):
+            pass  # what cannot be opened is said before anything is scanned
     log = None if audit is None else AuditLog.open(audit, content=chosen.audit.content)
     if log is None and chosen.audit.store is None:
         note("the policy names no audit store: the records are lost at the end; see --audit")
     report = ScanReport()
-    with Guard(chosen, audit=log) as guard, _between_turns() as stop:
+    with log or nullcontext(), Guard(chosen, audit=log) as guard, _between_turns() as stop:
         scanner = Scanner(guard, restart)
         for name in files:
-            with TranscriptFile(name, format_.value if format_ else None) as file:
+            with TranscriptFile(name, told) as file:
                 _scan_file(file, scanner, report, stop)
-    if log is not None:
-        log.close()
     if json_:
         write_line(json.dumps(report.to_json()))
     else:

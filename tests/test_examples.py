@@ -1,0 +1,43 @@
+"""The examples, run as a newcomer runs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+def printed(example: Path, folder: Path) -> str:
+    done = subprocess.run(  # noqa: S603 - our own files
+        [sys.executable, str(example)],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_it_runs_and_prints(example: Path, tmp_path: Path) -> None:
+    assert printed(example, tmp_path).strip()
+
+
+def test_the_short_one_takes_ten_lines() -> None:
+    text = (EXAMPLES[0].parent / "any_client.py").read_text("utf-8")
+    turn = text[text.index("turn = ") :].partition("\n\n")[0]
+    assert len(turn.splitlines()) <= 10
+
+
+def test_a_verified_fact_changes_what_is_done(tmp_path: Path) -> None:
+    told = printed(EXAMPLES[0].parent / "verified_fact.py", tmp_path)
+    assert "claimed:  steer ['credential_claim'" in told
+    assert "verified: none []" in told
+    assert "staff sign-in" in told
