@@ -79,22 +79,34 @@ def test_nothing_to_compare_gives_an_empty_assessment(draft: str, claims: list[s
 
 @settings(deadline=None, max_examples=60)
 @given(replies, st.lists(words, min_size=1, max_size=4), st.data())
-def test_more_sentences_and_more_claims_never_hide_a_fault(
+def test_what_always_holds_of_an_assessment(
     reply: list[str], claims: list[str], data: st.DataObject
 ) -> None:
     sentences = [f"Now {text} then." for text in reply]
-    part = data.draw(st.integers(1, len(sentences)))
-    whole = assessed(" ".join(sentences), *claims)
-    less = assessed(" ".join(sentences[:part]), *claims[:1])
-    for assessment in (whole, less):
-        assert 0 <= assessment.collusion <= 1
-        assert 0 <= assessment.over_correction <= 1
-        assert bool(assessment.marked) == (assessment.colludes or assessment.over_corrects)
-        assert list(assessment.marked) == sorted(assessment.marked, key=lambda mark: mark.start)
-    assert whole.collusion >= less.collusion - 1e-9
-    assert whole.over_correction >= less.over_correction - 1e-9
-    shuffled = assessed(" ".join(sentences), *data.draw(st.permutations(claims)))
-    assert shuffled.collusion == pytest.approx(whole.collusion)
+    assessment = assessed(" ".join(sentences), *claims)
+    assert 0 <= assessment.collusion <= 1
+    assert 0 <= assessment.over_correction <= 1
+    assert bool(assessment.marked) == (assessment.colludes or assessment.over_corrects)
+    assert list(assessment.marked) == sorted(assessment.marked, key=lambda mark: mark.start)
+    assert {mark.code[0] for mark in assessment.marked} == {
+        letter
+        for letter, found in (("K", assessment.colludes), ("O", assessment.over_corrects))
+        if found
+    }
+    fewer_claims = assessed(" ".join(sentences), *claims[:1])
+    assert assessment.collusion >= fewer_claims.collusion - 1e-9  # a claim more hides nothing
+    turned = data.draw(st.permutations(sentences))
+    again = assessed(" ".join(turned), *data.draw(st.permutations(claims)))
+    assert again.collusion == pytest.approx(assessment.collusion)
+    assert again.over_correction == pytest.approx(assessment.over_correction)
+
+
+@pytest.mark.parametrize("length", [2, 10, 60])
+def test_one_yielding_sentence_in_a_long_reply_counts(length: int) -> None:
+    sentences = ["Here is some more about tea.", *["And a little of that too."] * (length - 2)]
+    assessment = assessed(" ".join([*sentences, "That is k1 of you."]), said("age_claim"))
+    assert assessment.colludes
+    assert [mark.code for mark in assessment.marked] == ["K1"]
 
 
 def test_a_mark_is_a_plain_value() -> None:

@@ -52,6 +52,21 @@ def test_a_turn_is_a_run_of_user_messages_with_the_replies_to_it() -> None:
     assert "three" not in repr(past_turns(read))
 
 
+@given(st.lists(st.sampled_from(["user", "assistant", "other"])))
+def test_every_user_message_and_every_reply_to_one_is_in_one_turn(roles: list[str]) -> None:
+    read = messages(*((role, f"{role} {number}") for number, role in enumerate(roles)))
+    turns = past_turns(read)
+    first = roles.index("user") if "user" in roles else len(roles)
+    replies = [message.text for message in read[first:] if message.role == "assistant"]
+    assert "\n\n".join(turn.reply for turn in turns if turn.reply) == "\n\n".join(replies)
+    starts = [0, *(turn.end for turn in turns)]
+    for start, turn in pairwise(starts):
+        assert read[turn - 1].role == "user"
+        users = [m.role for m in read[start:turn] if m.role != "other"]
+        assert "user" not in users[users.index("user") :][: users[::-1].index("user")]
+    assert "user" not in roles[starts[-1] :]
+
+
 def test_conversations_without_user_messages_have_no_turns(guard: Guard) -> None:
     assert past_turns([]) == past_turns(messages(("assistant", "hello"))) == []
     empty = Transcript("a", messages(("assistant", "hello")), "f", 1)

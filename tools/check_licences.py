@@ -11,51 +11,67 @@ it.
 """
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from typing import Any
 
-ACCEPTED = frozenset(
+from license_expression import ExpressionError, get_spdx_licensing
+
+SPDX = frozenset(
     {
-        "0bsd",
-        "apache 2.0",
-        "apache license 2.0",
-        "apache software license",
-        "apache-2.0",
-        "bsd",
-        "bsd license",
-        "bsd-2-clause",
-        "bsd-3-clause",
-        "isc",
-        "isc license (iscl)",
-        "mit",
-        "mit license",
-        "mit-0",
-        "mozilla public license 2.0 (mpl 2.0)",
-        "mpl-2.0",
-        "psf-2.0",
-        "python software foundation license",
-        "unlicense",
-        "zlib",
+        "0BSD",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "CC0-1.0",
+        "ISC",
+        "MIT",
+        "MIT-0",
+        "MPL-2.0",
+        "PSF-2.0",
+        "Unlicense",
+        "Zlib",
     }
 )
 
-OURS = ("corroborator", "pip", "setuptools")  # the venv's own installers are not shipped
+OLD_NAMES = frozenset(
+    {
+        "3-Clause BSD License",
+        "Apache 2.0",
+        "Apache License 2.0",
+        "Apache Software License",
+        "BSD License",
+        "ISC License (ISCL)",
+        "MIT License",
+        "Mozilla Public License 2.0 (MPL 2.0)",
+        "Python Software Foundation License",
+    }
+)
+"""What packages write that have no SPDX expression yet."""
+
+INSTALLERS = ("pip", "setuptools")
+"""They come with every virtual environment and not with the wheel."""
+
+_LICENSING = get_spdx_licensing()
 
 
 def accepted(licence: str) -> bool:
-    """Say whether a licence, as its package writes it, is one that we accept.
+    """Say whether we accept a licence, as its package writes it: SPDX, or old names in a list."""
+    if all(name.strip() in OLD_NAMES for name in licence.split(";")):
+        return True
+    try:
+        return _holds(_LICENSING.parse(licence))
+    except ExpressionError:
+        return False
 
-    In ``A AND B`` and in a list every part must be; in ``A OR B`` one is enough.
-    """
-    text = licence.lower().replace("(mpl 2.0)", "").replace("(iscl)", "")
-    names = {re.sub(r"\s*\((mpl 2\.0|iscl)\)", "", name) for name in ACCEPTED}
-    choices = re.split(r"\s+or\s+", text.strip(" ()"))
-    return any(
-        all(part.strip(" ()") in names for part in re.split(r"\s+and\s+|;|,", choice))
-        for choice in choices
-    )
+
+def _holds(expression: Any) -> bool:
+    if isinstance(expression, _LICENSING.AND):
+        return all(_holds(part) for part in expression.args)
+    if isinstance(expression, _LICENSING.OR):
+        return any(_holds(part) for part in expression.args)
+    return str(expression) in SPDX
 
 
 def licences_of(python: str) -> Mapping[str, str]:
@@ -67,7 +83,7 @@ def licences_of(python: str) -> Mapping[str, str]:
 
 def main() -> None:
     """Check the environment named on the command line."""
-    found = {n: licence for n, licence in licences_of(sys.argv[1]).items() if n not in OURS}
+    found = {n: licence for n, licence in licences_of(sys.argv[1]).items() if n not in INSTALLERS}
     refused = {name: licence for name, licence in found.items() if not accepted(licence)}
     for name, licence in sorted(refused.items()):
         print(f"refused: {name}: {licence}")

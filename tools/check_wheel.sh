@@ -31,7 +31,9 @@ trap 'rm -rf "$elsewhere"' EXIT
 (cd "$elsewhere" && "$venv/bin/corroborator" --version && "$venv/bin/corroborator" doctor)
 
 echo "running tests/test_packaging.py against it, from another directory"
-tools/make_venv.sh "$venv" requirements/wheel.txt
+"$venv/bin/python" -m pip install --quiet --require-hashes --only-binary :all: \
+    --target "$elsewhere/pytest" -r requirements/wheel.txt
 cp "$tests" "$elsewhere"
 cd "$elsewhere"
-EXPECT=wheel "$venv/bin/python" -m pytest -q -p no:cacheprovider --import-mode=importlib test_packaging.py
+EXPECT=wheel PYTHONPATH=$elsewhere/pytest PYTHONWARNINGS=error "$venv/bin/python" -m pytest \
+    -q -p no:cacheprovider --import-mode=importlib test_packaging.py

@@ -25,6 +25,8 @@ CONTRAST_FIRES = 0.2
 PRIOR = 0.3
 """The share of positives that calibrated probabilities assume."""
 
+_NEEDS = "fitting needs scikit-learn: pip install 'corroborator[fit]'"
+
 Labels = NDArray[np.bool_]
 
 
@@ -63,8 +65,10 @@ def fit_heads(rows: Rows, gates: Mapping[str, Sequence[str]]) -> Heads:
     Raises:
         ConfigError: scikit-learn is missing, or a class of a gate has fewer than ten rows.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with the extra `fit`
-
+    try:
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
+    except ImportError:
+        raise ConfigError(_NEEDS) from None
     for family in (name for families in gates.values() for name in families):
         if (count := int((rows.classes == family).sum())) < MIN_POSITIVES:
             problem = f"{family!r} has {count} positives; write at least {MIN_POSITIVES}"
@@ -120,7 +124,7 @@ def _logistic(
     try:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
     except ImportError:
-        raise ConfigError("fitting needs scikit-learn: pip install 'corroborator[fit]'") from None
+        raise ConfigError(_NEEDS) from None
     model = LogisticRegression(C=strength, class_weight=weighting, max_iter=2000, tol=1e-5)
     model.fit(vectors, labels)
     weights, biases = model.coef_, model.intercept_

@@ -4,6 +4,7 @@ What is read of a message is bounded by `MESSAGE_CHARACTERS`: of a longer one th
 end are read, two thirds and one third, and the rest is counted as unread.
 """
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -108,7 +109,10 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     for line in re.finditer(r"[^\r\n\u2028\u2029]+", clean):
         for sentence in sentencex.get_sentence_boundaries("en", line[0]):
             start = line.start() + sentence["start_index"]
-            yield from _clauses(clean, start, line.start() + sentence["end_index"])
+            end = line.start() + sentence["end_index"]
+            cuts = [m.end() for m in _languages().sentence_end.finditer(clean, start, end)]
+            for first, last in itertools.pairwise([start, *cuts, end]):
+                yield from _clauses(clean, first, last)
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -162,6 +166,7 @@ def _passages(statements: list[Statement]) -> Iterator[Statement]:
 class _Languages:
     tested: frozenset[str]
     min_confidence: float
+    sentence_end: re.Pattern[str]
     identifier: LanguageIdentifier
 
 
@@ -170,7 +175,13 @@ def _languages() -> _Languages:
     data = yaml.safe_load(resource("rails_config", "languages.yml").read_text("utf-8"))
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages(data["candidates"])
-    return _Languages(frozenset(data["tested"]), float(data["min_confidence"]), identifier)
+    words = "|".join(map(re.escape, data["never_abbreviations"]))
+    return _Languages(
+        frozenset(data["tested"]),
+        float(data["min_confidence"]),
+        re.compile(rf"\b(?:{words})\.(?=\s)", re.IGNORECASE),
+        identifier,
+    )
 
 
 def identify(text: str) -> tuple[str, bool]:

@@ -72,6 +72,10 @@ TAMPERING = {
     "a hash": ("UPDATE events SET hash = prev WHERE id = 2", "its content was changed"),
     "a link": ("UPDATE events SET prev = hash WHERE id = 4", "does not follow"),
     "a place": ("UPDATE events SET seq = 'x' WHERE id = 12", "its place is no number"),
+    "a place, by far": (
+        "UPDATE events SET seq = 9007199254740993 WHERE id = 12",
+        "its place is no number",
+    ),
     "the turn that was ended": (
         "UPDATE events SET opened = 17 WHERE id = 2",
         "column `opened` was changed",

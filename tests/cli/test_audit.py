@@ -12,6 +12,7 @@ import pytest
 from cli.conftest import Run
 from corroborator import Evidence, Guard, load_policy
 from corroborator.audit import AuditLog
+from corroborator.statements import Reading
 from tiny_world import CANARY, WordEncoder, conversation, said
 
 CLAIM, DISCLOSURE = said("surveillance_claim"), said("abuse_disclosure")
@@ -235,6 +236,26 @@ def test_gaps_open_turns_erased_and_changed_ones_are_told(run: Run, policy: Path
     assert "open not closed: in progress, or its process ended" in told
 
 
+def test_what_was_not_read_not_judged_or_not_kept_is_told(run: Run, policy: Path, url: str) -> None:
+    german = "Ich habe heute den ganzen Tag im Garten gearbeitet und bin sehr müde."
+    talk(policy, f"{CLAIM} {german} {'x' * 30_000}")
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        [(plain,)] = connection.execute("SELECT plain FROM details").fetchall()
+    connection.close()
+    with AuditLog.open(url) as log:
+        detail = json.loads(plain)
+        detail["reply"] = {"checked": "after_release", "characters": 3}
+        detail["findings"][0]["nearest"][0]["id"] = "gone-c01"
+        handle = log.open_turn("c-1", {})
+        log.close_turn(handle, {"action": "steered", "errors": ["TurnError"]}, detail)
+    told = squeezed(run("audit", "show", "--policy", policy).stdout)
+    assert "statement not covered: languages not tested" in told
+    assert "characters, parts or messages were not read" in told
+    assert "gone-c01 (no longer in the bank)" in told
+    assert "reply checked after it went out: not judged" in told
+    assert "errors TurnError" in told
+
+
 def test_filters(run: Run, policy: Path) -> None:
     talk(policy, CLAIM, conversation_id="a")
     talk(policy, DISCLOSURE, said("k4"), conversation_id="b")
@@ -352,6 +373,16 @@ def _never_steers(*_: object, **__: object) -> object:
     from corroborator.decision import Decision  # noqa: PLC0415 - beside its use
 
     return Decision("clear", "none")
+
+
+def test_statements_that_would_be_cut_otherwise_are_counted(
+    run: Run, sealing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk(sealing, CLAIM)
+    monkeypatch.setattr("corroborator.replay.read_message", lambda *_: Reading(()))
+    result = run("audit", "replay", "--policy", sealing)
+    assert result.exit_code == 0
+    assert "1 statement would be cut differently now." in result.stdout
 
 
 def test_what_cannot_be_replayed_is_counted(run: Run, policy: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_version_is_printed(run: Run) -> None:
         (InputError("this is wrong"), "error: this is wrong"),
         (ConfigError("this is wrong", "rails.yml", 3), "error: rails.yml:3: this is wrong"),
         (OSError(13, "Permission denied", "out.jsonl"), "error: out.jsonl: Permission denied"),
-        (OSError("odd"), "error: a file: OSError"),
+        (OSError("odd"), "error: OSError"),
     ],
 )
 def test_an_error_is_one_line_on_standard_error(error: Exception, told: str) -> None:

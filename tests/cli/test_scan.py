@@ -57,7 +57,7 @@ def test_the_summary_says_what_was_found_and_where_to_look(
     )
     result = run("scan", source, "--policy", tiny, "--audit", url)
     assert result.exit_code == 0
-    told = " ".join(result.stdout.split())
+    told = squeezed(result.stdout)
     assert "3 conversations, 4 turns, 3 replies" in told
     assert "1 surveillance_claim Being watched" in told
     assert "1 abuse_disclosure" in told
@@ -70,6 +70,21 @@ def test_the_summary_says_what_was_found_and_where_to_look(
         chains = {turn.chain for turn in log.records()}
     assert sum(chain in result.stdout for chain in chains) == 2
     assert result.stderr == ""
+
+
+def test_what_was_left_out_is_said(run: Run, tiny: Path, url: str) -> None:
+    greeting = [{"role": "assistant", "content": "Welcome!"}]
+    messages = [*greeting, *conversation("x" * 30_000, said("k4"))]
+    given = json.dumps({"id": 1, "messages": messages})
+    told = squeezed(run("scan", "-", "--policy", tiny, "--audit", url, given=given).stdout)
+    assert "In turns without any finding, 1 reply fired as well" in told
+    assert "Unread: 10000 characters, parts or messages" in told
+    assert "Not judged: 1 reply before any user message." in told
+    assert "Look at these first" not in told
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_json_has_all_and_nothing_else_is_on_standard_output(
@@ -217,8 +232,8 @@ def test_a_killed_scan_leaves_a_gap_and_goes_on(
     assert verified.exit_code == 0
     assert "2 turns closed, 1 gap" in verified.stdout
     result = run("scan", "chats.jsonl", "--policy", tiny, "--audit", url)
-    assert "3 conversations, 5 turns, 3 replies (1 scanned before, 1 continued)" in " ".join(
-        result.stdout.split()
+    assert "3 conversations, 5 turns, 3 replies (1 scanned before, 1 continued)" in squeezed(
+        result.stdout
     )
     verified = run("audit", "verify", "--audit", url)
     assert verified.exit_code == 0

@@ -13,7 +13,7 @@ from corroborator.errors import InputError
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SAFE_INTEGER = 2**53 - 1
+SAFE_INTEGER = 2**53 - 1
 
 
 def canonical(value: object) -> bytes:
@@ -66,7 +66,7 @@ def digest(data: bytes) -> str:
 def _number(digits: str) -> int | float:
     """Read a whole number; RFC 8785 writes floats up to 1e21 without a point or an exponent."""
     number = int(digits)
-    return number if abs(number) <= _SAFE_INTEGER else float(digits)
+    return number if abs(number) <= SAFE_INTEGER else float(digits)
 
 
 def _plain(value: object) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, exists, select
 
-from corroborator.audit.canonical import JSON, parse_object
+from corroborator.audit.canonical import JSON, SAFE_INTEGER, parse_object
 from corroborator.audit.chain import Record, iso_time
 from corroborator.audit.contents import Content, place_of
 from corroborator.audit.keys import MasterKey
@@ -118,10 +118,15 @@ def paged(store: Store, query: Select[Any], number: ColumnElement[int]) -> Itera
 def event_record(row: Row[Any], prefix: str = "") -> tuple[Record, bool]:
     """Return an event, and whether it is what was written; a body that was changed is left out."""
     values = {name: getattr(row, prefix + name) for name in _EVENT}
-    values = {name: v if isinstance(v, str | int) else "" for name, v in values.items()}
+    values = {name: v if _storable(v) else "" for name, v in values.items()}
     body = parse_object(values["body"])
     record = Record(**{**values, "body": body or {}})
     return record, body is not None and record.is_whole()
+
+
+def _storable(value: object) -> bool:
+    """Whether an event can have such a value in a column; SQLite takes any."""
+    return isinstance(value, str) or (isinstance(value, int) and abs(value) <= SAFE_INTEGER)
 
 
 def _query(last: int | None) -> Select[Any]:

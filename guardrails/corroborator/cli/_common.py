@@ -56,7 +56,8 @@ class CommandLine(TyperGroup):
         except (typer.Abort, BrokenPipeError):
             raise
         except OSError as error:
-            fail(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
+            place = f"{error.filename}: " if error.filename else ""
+            fail(place + (error.strerror or type(error).__name__))
         except Exception as error:
             if hasattr(error, "exit_code"):
                 raise  # typer's own, which it shows well

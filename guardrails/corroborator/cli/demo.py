@@ -68,9 +68,11 @@ def _introduce(guard: "Guard") -> None:
 
     OUT.print(
         "\nFive made-up conversations with a model that agrees with everything, by construction."
-        " It reads its instructions and sometimes fails to follow them. The guard is the real one:"
-        " what it finds, misses, asks for and refuses here is what it does. Nothing leaves this"
-        f" machine. clinical_review: {guard.engine.taxonomy.clinical_review}.\n",
+        " It reads its instructions, and sometimes fails to follow them. The guard is the real one,"
+        " and judges as it does anywhere. The messages were chosen to show each of its steps: in"
+        " real conversations it misses more than here, and more often fires where it need not."
+        " Nothing leaves this machine."
+        f" clinical_review: {guard.engine.taxonomy.clinical_review}.\n",
         width=width(OUT),
     )
 
