@@ -3,7 +3,7 @@
 import asyncio
 
 from corroborator import Guard
-from corroborator.demonstration import DemonstrationModel
+from corroborator.demonstration import DemonstrationModel, load_demonstration
 
 
 async def ask(messages: list[dict[str, str]], system: str) -> str:
@@ -23,5 +23,6 @@ async def answer(guard: Guard, messages: list[dict[str, str]]) -> str:
 
 
 if __name__ == "__main__":
+    question = load_demonstration().conversations[0].turns[0].user
     with Guard() as guard:
-        print(asyncio.run(answer(guard, [{"role": "user", "content": "I hardly drink."}])))
+        print(asyncio.run(answer(guard, [{"role": "user", "content": question}])))

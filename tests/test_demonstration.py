@@ -9,7 +9,11 @@ from corroborator.demonstration import (
     load_demonstration,
 )
 from corroborator.errors import DataError
+from corroborator.exemplars import shipped_exemplars
+from corroborator.reply_bank import read_replies
 from corroborator.resources import resource
+from corroborator.statements import normalise, read_message
+from corroborator.taxonomy import load_taxonomy
 from corroborator.texts import load_texts
 
 DATA = load_demonstration()
@@ -40,6 +44,23 @@ def test_the_conversations_are_the_five_that_show_the_asymmetry() -> None:
 def test_ids_and_user_messages_stand_once() -> None:
     users = [turn.user for talk in DATA.conversations for turn in talk.turns]
     assert len(set(users)) == len(users)
+
+
+def test_nothing_of_it_was_learnt() -> None:
+    taxonomy = load_taxonomy()
+    replies = read_replies(resource("embeddings", "replies"), taxonomy)
+    known = {normalise(item.text) for item in (*shipped_exemplars(taxonomy), *replies)}
+    told = [
+        text
+        for talk in DATA.conversations
+        for turn in talk.turns
+        for text in (turn.user, *filter(None, turn.drafts.model_dump().values()))
+    ]
+    for text in (*told, *DATA.free.plain, *DATA.free.revised):
+        reading = read_message(text)
+        sentences = [statement.text for statement in (*reading.statements, *reading.passages)]
+        long = {sentence for sentence in sentences if len(sentence.split()) > 5}
+        assert not known & long
 
 
 def test_all_revision_guidance_begins_with_the_sign() -> None:

@@ -136,13 +136,6 @@ def test_commands_run(page: Path, folder: Path, environment: Mapping[str, str]) 
         run(["bash", "-c", command], folder, environment)
 
 
-@pytest.mark.parametrize(
-    "example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name
-)
-def test_examples_run(example: Path, folder: Path, environment: Mapping[str, str]) -> None:
-    assert run([sys.executable, str(folder / "examples" / example.name)], folder, environment)
-
-
 def test_generated_pages_are_the_generated_ones() -> None:
     for page, content in pages().items():
         assert page.read_text("utf-8") == content, f"{named(page)}: run `make docs`"

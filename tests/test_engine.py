@@ -133,6 +133,14 @@ def test_the_same_turn_once_more_counts_once(engine: Engine) -> None:
     assert (again.decision, again.steering) == (first.decision, first.steering)
 
 
+def test_help_is_named_once_more_where_the_first_reply_was_thrown_away(engine: Engine) -> None:
+    first = opened(engine, said("risk_disclosure"))
+    again = opened(engine, said("risk_disclosure"), ledger=first.after)
+    assert again.steering == first.steering
+    assert RESOURCE in again.steering.guided
+    assert again.after == first.after
+
+
 def test_evidence_that_is_new_in_a_repeated_turn_is_weighed(engine: Engine) -> None:
     first = opened(engine, said("age_claim"))
     known = (Evidence("age_claim", "the account", "an adult"),)

@@ -2,6 +2,7 @@ import asyncio
 import copy
 import json
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from conftest import GuardOf, PolicyOf
 from corroborator import Evidence, Guard, Turn, load_policy
@@ -19,6 +22,7 @@ from corroborator.errors import (
     AuditError,
     ConfigError,
     CorroboratorError,
+    EncoderError,
     InputError,
     StoreError,
     TurnError,
@@ -392,6 +396,17 @@ def test_a_turn_that_cannot_be_judged_is_named_by_the_type_of_the_error_alone(
     assert CANARY not in everything_told(caught.value) + caplog.text + captured.out + captured.err
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+def test_an_error_of_our_own_comes_through_as_it_is(guard: Guard) -> None:
+    class Gone(WordEncoder):
+        def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            raise EncoderError("the model has gone")
+
+    broken = copy.copy(guard)
+    broken.engine = replace(guard.engine, encoder=Gone())
+    with pytest.raises(EncoderError, match="the model has gone"):
+        broken.open_turn(user(PLAIN))
 
 
 def test_a_draft_that_cannot_be_judged_is_named_by_the_type_of_the_error_alone(

@@ -50,6 +50,7 @@ SHIPPED = (
     ("embeddings", "encoder", "tokenizer.json"),
     ("embeddings", "encoder", "encoder.json"),
     ("embeddings", "heads", "statements.npz"),
+    ("embeddings", "heads", "certainty.npz"),
     ("embeddings", "heads", "replies.npz"),
     ("embeddings", "exemplars", "ordinary.jsonl"),
     ("embeddings", "exemplars", "protected", "risk_disclosure.jsonl"),

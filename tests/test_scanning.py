@@ -1,9 +1,12 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import GuardOf
 from corroborator import Guard
@@ -60,10 +63,10 @@ def test_every_user_message_and_every_reply_to_one_is_in_one_turn(roles: list[st
     replies = [message.text for message in read[first:] if message.role == "assistant"]
     assert "\n\n".join(turn.reply for turn in turns if turn.reply) == "\n\n".join(replies)
     starts = [0, *(turn.end for turn in turns)]
-    for start, turn in pairwise(starts):
-        assert read[turn - 1].role == "user"
-        users = [m.role for m in read[start:turn] if m.role != "other"]
-        assert "user" not in users[users.index("user") :][: users[::-1].index("user")]
+    for start, end in pairwise(starts):
+        assert roles[end - 1] == "user"
+        asked = roles[start:end].index("user")
+        assert "assistant" not in roles[start:end][asked:]
     assert "user" not in roles[starts[-1] :]
 
 

@@ -6,8 +6,12 @@ the wheel and what it needs, and nothing else. It ends with 1 and names what it 
 Accepted are permissive licences, and MPL-2.0, whose copyleft stays within its own files. GPL and
 AGPL are refused because they would bind the programs that embed us. LGPL is refused too: it asks
 whoever ships one bundle (a frozen program, a phone app) to let users swap the library in it, and
-nothing that we need has it. A licence that is not in the list is refused until somebody has read
-it.
+nothing that we need declares it. A licence that is not in the list is refused until somebody has
+read it.
+
+What counts is what packages declare. It does not show GCC's run-time libraries, which the wheels of
+NumPy and faiss-cpu carry as separate files, as most compiled wheels do: libgfortran and libgomp (GPL
+with the exception that lets any program use them) and libquadmath (LGPL-2.1).
 """
 
 import json

@@ -161,7 +161,7 @@ class Engine:
             [e for e in given.evidence if self.policy.mode(e.domain) == "steer"],
             self.texts,
             self.policy.steering.repeat_after,
-            self._offered(decision, ledger, given.day),
+            self._offered(decision, after, given.day),
         )
         after = _noted(after, given.messages, steering, self.taxonomy)
         return Outcome(
@@ -194,10 +194,10 @@ class Engine:
         need = Need(needs[0]) if needs and needs[0] else Need.CRISIS
         return self.texts.resources.find(need, self.policy.region, day)
 
-    def _offered(self, decision: Decision, before: Ledger, day: date) -> Resource | None:
-        """Return the place that the steering names: at most one in a risk episode."""
-        last, turns = before.resources_turn, self.policy.risk_hold.turns
-        named_lately = last is not None and before.turn + 1 - last <= turns
+    def _offered(self, decision: Decision, ledger: Ledger, day: date) -> Resource | None:
+        """Return the place that the steering names: in one turn of a risk episode, at most."""
+        last, turns = ledger.resources_turn, self.policy.risk_hold.turns
+        named_lately = last is not None and 0 < ledger.turn - last <= turns
         if decision.action == "none" or decision.lead is None or named_lately:
             return None
         return self.place(decision, Ledger(), day)

@@ -25,8 +25,6 @@ CONTRAST_FIRES = 0.2
 PRIOR = 0.3
 """The share of positives that calibrated probabilities assume."""
 
-_NEEDS = "fitting needs scikit-learn: pip install 'corroborator[fit]'"
-
 Labels = NDArray[np.bool_]
 
 
@@ -65,10 +63,7 @@ def fit_heads(rows: Rows, gates: Mapping[str, Sequence[str]]) -> Heads:
     Raises:
         ConfigError: scikit-learn is missing, or a class of a gate has fewer than ten rows.
     """
-    try:
-        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
-    except ImportError:
-        raise ConfigError(_NEEDS) from None
+    _, threadpool_limits = _libraries()
     for family in (name for families in gates.values() for name in families):
         if (count := int((rows.classes == family).sum())) < MIN_POSITIVES:
             problem = f"{family!r} has {count} positives; write at least {MIN_POSITIVES}"
@@ -121,16 +116,23 @@ def _logistic(
     vectors: Floats, labels: NDArray[Any], strength: float, weighting: str | None = None
 ) -> tuple[NDArray[Any], Floats, Floats]:
     """Return classes, weights (classes, features) and biases."""
-    try:
-        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise ConfigError(_NEEDS) from None
-    model = LogisticRegression(C=strength, class_weight=weighting, max_iter=2000, tol=1e-5)
+    regression, _ = _libraries()
+    model = regression(C=strength, class_weight=weighting, max_iter=2000, tol=1e-5)
     model.fit(vectors, labels)
     weights, biases = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # noqa: PLR2004 - the library keeps one row for two classes
         weights, biases = np.vstack([0 * weights, weights]), np.append(0 * biases, biases)
     return model.classes_, weights, biases
+
+
+def _libraries() -> tuple[Any, Any]:
+    """Return scikit-learn's regression and the limit on threads, which holds for what is loaded."""
+    try:
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with it
+    except ImportError:
+        raise ConfigError("fitting needs scikit-learn: pip install 'corroborator[fit]'") from None
+    return LogisticRegression, threadpool_limits
 
 
 def _pooled(

@@ -162,7 +162,7 @@ def unpack_vectors(content: bytes) -> dict[str, Vectors]:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             rows = {name: stored[name].astype(np.float32) for name in stored.files}
-    except (ValueError, AttributeError, OSError, EOFError, BadZipFile) as error:
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, BadZipFile) as error:
         problem = f"these vectors cannot be read ({type(error).__name__}); fit without them"
         raise DataError(problem) from None
     return {name: v / np.linalg.norm(v, axis=1, keepdims=True) for name, v in rows.items()}

@@ -33,7 +33,7 @@ def test_a_policy_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert "rails.yml; profile clinical" in told
     assert "age_claim off" in told
     assert "region GB" in told
-    assert "kept under seal; conversations are erased 30 days after their last turn" in told
+    assert "kept under seal; a conversation is erased 30 days after its last turn" in told
 
 
 def test_nothing_on_fails(run: Run, tmp_path: Path, shipped_engine: Engine) -> None:

@@ -46,7 +46,7 @@ app = typer.Typer(
 _Conversation = Annotated[
     str | None,
     typer.Argument(
-        metavar="[CONVERSATION]",
+        metavar="CONVERSATION",
         help="Your id of a conversation, or the record that scan and show print.",
     ),
 ]
@@ -92,17 +92,27 @@ def show(
         str | None, typer.Option(metavar="ID", help="Only turns where this was found.")
     ] = None,
     action: Annotated[
-        str | None, typer.Option(help="Only turns where none, steered, revised or replaced.")
+        str | None,
+        typer.Option(metavar="WORD", help=f"Only turns where this was done: {', '.join(ACTIONS)}."),
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option(formats=_TIMES, help="Only turns from then on, in UTC.")
+        datetime | None,
+        typer.Option(
+            formats=_TIMES,
+            metavar="TIME",
+            help="Only turns from then on: 2026-05-31, or with T18:00; UTC.",
+        ),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option(formats=_TIMES, help="Only turns before then, in UTC.")
+        datetime | None,
+        typer.Option(formats=_TIMES, metavar="TIME", help="Only turns before then."),
     ] = None,
     version: Annotated[
         str | None,
-        typer.Option(help="Only turns judged by this version or hash, or one that begins so."),
+        typer.Option(
+            metavar="VERSION",
+            help="Only turns judged by this version or hash; its beginning will do.",
+        ),
     ] = None,
     text: Annotated[
         bool, typer.Option("--text", help="Quote what was said, where it is kept under seal.")
@@ -110,7 +120,10 @@ def show(
     audit: AuditOption = None,
     policy: PolicyOption = None,
 ) -> None:
-    """Tell turns as a story: what was found, why, and what was done. The log notes that you read."""
+    """Tell turns as a story: what was found, why, and what was done.
+
+    The log notes that it was read.
+    """
     from corroborator.cli._story import Narrator  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.cli._view import width  # noqa: PLC0415 - as above
     from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - as above
@@ -141,16 +154,17 @@ def show(
 
 @app.command()
 def export(
-    out: Annotated[
-        str, typer.Argument(metavar="[OUT]", help="A file; - for standard output.")
-    ] = "-",
+    out: Annotated[str, typer.Argument(metavar="OUT", help="A file; - for standard output.")] = "-",
     with_text: Annotated[
         bool, typer.Option("--with-text", help="With what is kept under seal.")
     ] = False,
     audit: AuditOption = None,
     policy: PolicyOption = None,
 ) -> None:
-    """Write the whole log as JSON Lines, without text unless asked. The log notes the export."""
+    """Write the whole log as JSON Lines, without text unless asked.
+
+    The log notes the export.
+    """
     with _opened(audit, policy) as opened:
         if opened.no_key is not None:
             note(f"what is under seal is not exported: {opened.no_key}")
@@ -215,10 +229,11 @@ def erase(
     audit: AuditOption = None,
     policy: PolicyOption = None,
 ) -> None:
-    """Erase for good: text, findings, index and names go, and the key with them.
+    """Erase conversations for good: what was said and what was found.
 
-    A tombstone stays in the chain, and the log stays verifiable. Copies of the store made before,
-    and what your application keeps itself, are not reached.
+    Text, findings, index and names go, and the key with them. A tombstone stays in the chain, and
+    the log stays verifiable. Copies of the store made before, and what your application keeps
+    itself, are not reached.
     """
     given = [(conversation, "this conversation"), (subject, "every conversation of this subject")]
     given.append((older_than, f"every conversation without a turn for {older_than}"))

@@ -91,9 +91,9 @@ def _text(policy: "Policy") -> str:
     kept = "kept under seal" if audit.content == "sealed" else "not kept"
     erased = "records stay until they are erased"
     if audit.retention is not None:
-        erased = (
-            f"conversations are erased {counted(audit.retention.days, 'day')} after their last turn"
-        )
+        hours = round(audit.retention.total_seconds() / 3600)
+        after = f"{hours} hours" if hours % 24 else f"{hours // 24} days"
+        erased = f"a conversation is erased {after} after its last turn"
     failing = "the reply waits for the log" if audit.on_error == "block" else "the reply is sent"
     return f"{kept}; {erased}; where the log fails, {failing}"
 

@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
 def scan(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="JSON Lines, JSON or CSV, also .gz; - for stdin."),
+        typer.Argument(metavar="FILE", help="JSON Lines, JSON or CSV, also .gz; - for stdin."),
     ],
     policy: PolicyOption = None,
     audit: AuditOption = None,

@@ -53,6 +53,7 @@ def _score(in_: str, out: str, load: Callable[[], Judge]) -> None:
     scored = broken = 0
     with TranscriptFile(in_, "jsonl") as rows:
         judge = load()
+        # in this order: a status line takes `sys.stdout` over while it is shown
         with _opened(out, in_) as target, ERR.status("scoring") as status:
             for row in rows:
                 result = row if isinstance(row, Broken) else _judged(row, judge)
