@@ -50,6 +50,7 @@ def test_siblings_are_all_domains_or_all_disclosures() -> None:
         ("  age_claim:", "  age_clam:", "domains and the taxonomy differ in age_claim"),
         ("[diet_activity_report,", "[diet_report,", "siblings names diet_report"),
         ("siblings:", "sisters:", "sisters: this key is not known"),
+        ("siblings:", "siblings: [", ""),
     ],
 )
 def test_what_does_not_hold_is_told_with_its_line(

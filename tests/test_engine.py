@@ -15,9 +15,11 @@ from corroborator.conversation import NewMessages
 from corroborator.encoders import Encoder
 from corroborator.engine import Engine, Outcome, TurnInput
 from corroborator.errors import ConfigError, DataError, EncoderError
+from corroborator.exemplars import bank_hash
 from corroborator.ledger import Ledger
 from corroborator.messages import read_messages
 from corroborator.policy import load_policy
+from corroborator.record import versions_of
 from corroborator.steering import RESOURCE
 from tiny_world import DOMAINS, PROTECTED, WordEncoder, conversation, ids, said
 
@@ -139,6 +141,17 @@ def test_help_is_named_once_more_where_the_first_reply_was_thrown_away(engine: E
     assert again.steering == first.steering
     assert RESOURCE in again.steering.guided
     assert again.after == first.after
+
+
+def test_a_host_that_keeps_only_the_last_messages_loses_no_danger(engine: Engine) -> None:
+    state = Ledger()
+    for text in (PLAIN, PLAIN, said("risk_disclosure", "surveillance_claim"), PLAIN):
+        window = conversation(PLAIN, "Hm.", text)
+        outcome = engine.open(TurnInput(read_messages(window), state, day=DAY))
+        state = outcome.after
+    assert state.holds_risk()
+    assert state.thread("surveillance_claim") is not None
+    assert outcome.decision.risk_hold
 
 
 def test_evidence_that_is_new_in_a_repeated_turn_is_weighed(engine: Engine) -> None:
@@ -265,6 +278,8 @@ def test_users_thresholds_own_exemplars_and_texts_are_loaded(
         "protected: {risk_disclosure: {threshold: 0.9}}\naudit: {store: null}"
     )
     engine = Engine.load(policy, WordEncoder())
+    assert engine.detector.own is not None
+    assert versions_of(engine)["exemplars"] == bank_hash(engine.detector.own.exemplars)
     assert ids(opened(engine, "Candles galore").detection.findings) == ["age_claim"]
     assert engine.detector.thresholds == {"age_claim": 0.03, "risk_disclosure": 0.9}
     assert "sleep_report" not in engine.detector.domains

@@ -401,7 +401,7 @@ def test_a_turn_that_cannot_be_judged_is_named_by_the_type_of_the_error_alone(
 def test_an_error_of_our_own_comes_through_as_it_is(guard: Guard) -> None:
     class Gone(WordEncoder):
         def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-            raise EncoderError("the model has gone")
+            raise EncoderError(f"the model has gone ({len(texts)} texts)")
 
     broken = copy.copy(guard)
     broken.engine = replace(guard.engine, encoder=Gone())

@@ -15,7 +15,7 @@ def test_shipped_data_is_found() -> None:
 
 
 def test_what_is_not_shipped_is_a_clear_error() -> None:
-    with pytest.raises(DataError, match="embeddings/none.bin is not in this installation"):
+    with pytest.raises(DataError, match=r"embeddings/none.bin is not in this installation"):
         resource_path("embeddings", "none.bin")
 
 

@@ -65,3 +65,8 @@ def test_a_folder_in_place_of_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "rails.yml").mkdir()
     with pytest.raises(ConfigError, match="in the way"):
         write_starter(tmp_path)
+
+
+def test_a_name_that_no_disk_takes_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write_starter(tmp_path / ("x" * 300))

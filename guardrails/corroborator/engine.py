@@ -227,11 +227,16 @@ class Engine:
         *,
         repeated: bool,
     ) -> Ledger:
-        """Count a turn; one that is judged again counts once, though evidence may be new."""
+        """Count a turn; one that is judged again counts once, though evidence may be new.
+
+        A claim that was not counted in it is: a host without ids that hands over the last messages
+        alone makes every turn look like one that is judged again.
+        """
         findings = detection.findings
         if repeated:
+            counted = {t.domain for t in ledger.threads if t.last_turn == ledger.turn}
+            findings = tuple(f for f in findings if f.family not in counted)
             ledger = ledger.model_copy(update={"turn": max(0, ledger.turn - 1)})
-            findings = ()
         hold = self.policy.risk_hold.turns
         return advance(ledger, findings, evidence, hold, opens_risk_hold(self.taxonomy))
 

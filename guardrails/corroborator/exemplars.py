@@ -224,6 +224,11 @@ class ExemplarBank:
             )
 
     @cached_property
+    def hash(self) -> str:
+        """The `bank_hash` of its exemplars."""
+        return bank_hash(self.exemplars)
+
+    @cached_property
     def _sides(self) -> tuple["_Index", "_Index"]:
         positive = np.array([item.positive for item in self.exemplars], dtype=bool)
         return _Index(self, np.flatnonzero(positive)), _Index(self, np.flatnonzero(~positive))

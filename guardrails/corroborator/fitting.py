@@ -19,7 +19,7 @@ ALWAYS_FITTED = -1
 
 MIN_POSITIVES = 10
 
-CONTRAST_FIRES = 0.2
+CONTRAST_FIRES = 0.1
 """Share of held-out near misses that a shipped threshold lets fire."""
 
 PRIOR = 0.3

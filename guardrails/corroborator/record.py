@@ -95,6 +95,7 @@ def opened_of(engine: Engine) -> dict[str, object]:
 
 def versions_of(engine: Engine) -> dict[str, str]:
     """Return the versions and hashes on which a decision depends."""
+    own = engine.detector.own
     return {
         "package": __version__,
         "policy": engine.policy.hash,
@@ -102,6 +103,7 @@ def versions_of(engine: Engine) -> dict[str, str]:
         "model": engine.model.hash,
         "texts": engine.texts.hash,
         "encoder": engine.encoder.id,
+        **({} if own is None else {"exemplars": own.hash}),
     }
 
 

@@ -47,7 +47,7 @@ REPLY_FOLDS = 5
 STATEMENT_STRENGTH, REPLY_STRENGTH = 1.0, 3.0
 """Inverse regularisation of the heads (scikit-learn's C)."""
 
-STATEMENT_FIRES, REPLY_FIRES = 0.01, 0.03
+STATEMENT_FIRES, REPLY_FIRES = 0.005, 0.03
 """Shares of ordinary statements and of good replies, held out, that thresholds let fire."""
 
 _CERTAINTY = {

@@ -101,3 +101,18 @@ def test_a_model_without_its_package_is_one_line(run: Run, tiny: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert "Traceback" not in result.output
+
+
+@pytest.mark.usefixtures("model")
+def test_explain_shows_what_was_not_covered(run: Run, tiny: Path) -> None:
+    text = "Ich habe ihm heute Abend noch einmal alles davon erzählt."
+    told = run("chat", "--policy", tiny, "--explain", given=text).stdout
+    assert "not covered: a statement in de" in told
+
+
+@pytest.mark.usefixtures("model")
+def test_explain_names_the_strongest_findings_and_counts_the_rest(run: Run, tiny: Path) -> None:
+    claims = ("age_claim", "sleep_report", "self_diagnosis", "proxy_report", "risk_disclosure")
+    told = run("chat", "--policy", tiny, "--explain", given=" ".join(map(said, claims))).stdout
+    assert "and 2 more" in told
+    assert "safety stays first" in told

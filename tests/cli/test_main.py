@@ -97,7 +97,12 @@ def test_terminals_cannot_be_steered_by_text() -> None:
 
 @pytest.mark.parametrize(
     ("number", "noun", "told"),
-    [(1, "turn", "1 turn"), (0, "turn", "0 turns"), (2, "reply", "2 replies")],
+    [
+        (1, "turn", "1 turn"),
+        (0, "turn", "0 turns"),
+        (2, "reply", "2 replies"),
+        (3, "day", "3 days"),
+    ],
 )
 def test_nouns_agree_with_their_number(number: int, noun: str, told: str) -> None:
     assert counted(number, noun) == told

@@ -90,7 +90,9 @@ def counted(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural where it is not one."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{number} {noun[:-1]}ies"
+    return f"{number} {noun}s"
 
 
 def write_line(text: str) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from secrets import token_hex
+from shutil import which
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -122,12 +123,13 @@ def _conclude(report: "VerifyReport", store: str) -> None:
         soft_wrap=True,
     )
     OUT.print(Rule("Next"))
+    us = "corroborator" if which("corroborator") else sys.argv[0]
     for what, command in (
-        ("talk to the same model yourself", "corroborator chat"),
-        ("all that is made of one statement", "echo 'I hardly drink.' | corroborator explain"),
-        ("read the records", f"corroborator audit show --audit {store}"),
-        ("check the log again", f"corroborator audit verify --audit {store}"),
-        ("what is active, and whether it works", "corroborator check"),
-        ("a policy and texts of your own", "corroborator init my-app"),
+        ("talk to the same model yourself", f"{us} chat"),
+        ("all that is made of one statement", f"echo 'I hardly drink.' | {us} explain"),
+        ("read the records", f"{us} audit show --audit {store}"),
+        ("check the log again", f"{us} audit verify --audit {store}"),
+        ("what is active, and whether it works", f"{us} check"),
+        ("a policy and texts of your own", f"{us} init my-app"),
     ):
         OUT.print(Text.assemble((f"{what:37} ", "dim"), (command, "bold")), soft_wrap=True)
