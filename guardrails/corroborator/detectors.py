@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from corroborator.exemplars import ExemplarBank, Vectors
+from corroborator.exemplars import ExemplarBank, Neighbour, Vectors
 from corroborator.findings import Detection, Finding
 from corroborator.heads import Floats, Heads, sigmoid
 from corroborator.statements import Reading, Statement
@@ -229,10 +229,16 @@ class _Judged:
             self.detector.threshold(family),
             self._certainty(carrier),
             tuple(self.detector.bank.nearest_positives(vector, NEAREST)[0]),
-            tuple(self.detector.bank.nearest_contrasts(vector, NEAREST)[0]),
+            self._contrasts(vector, protected=protected),
         )
 
     def _certainty(self, place: int) -> float:
         heads = self.detector.certainty
         score = heads.scores(self.vectors[place : place + 1])[0, heads.column(CERTAINTY)]
         return float(sigmoid(score))
+
+    def _contrasts(self, vector: Vectors, *, protected: bool) -> tuple[Neighbour, ...]:
+        """Return the nearest near misses; a disclosure among them is none to a disclosure."""
+        found = self.detector.bank.nearest_contrasts(vector, 2 * NEAREST)[0]
+        misses = [n for n in found if not (protected and n.exemplar.tag == "protected")]
+        return tuple(misses[:NEAREST])
