@@ -162,8 +162,8 @@ class Policy(_Part):
 
     @cached_property
     def hash(self) -> str:
-        """The sha256 of everything that bears on decisions."""
-        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """The sha256 of what bears on decisions; where records are kept does not."""
+        content = json.dumps(self.model_dump(mode="json", exclude={"audit"}), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def mode(self, domain: str) -> str:
