@@ -1,4 +1,5 @@
 import pytest
+
 from check_licences import accepted
 
 

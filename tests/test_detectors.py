@@ -94,6 +94,21 @@ def test_a_finding_names_the_nearest_of_the_whole_bank() -> None:
         assert similarities == sorted(similarities, reverse=True)
 
 
+def test_a_disclosure_is_no_contrast_to_a_disclosure() -> None:
+    near = Exemplar("age_claim-n90", "age_claim", said("abuse_disclosure"), False, "protected")
+    misses = [
+        Exemplar(f"age_claim-n0{n}", "age_claim", f"{PLAIN} {n}", False, "idiom_or_joke")
+        for n in range(4)
+    ]
+    exemplars = (near, *misses)
+    own = ExemplarBank(exemplars, ENCODER.encode([item.text for item in exemplars]))
+    [disclosed] = detect(said("abuse_disclosure"), bank=own).findings
+    assert len(disclosed.contrasts) == NEAREST
+    assert near.id not in [n.exemplar.id for n in disclosed.contrasts]
+    [claimed] = detect(said("age_claim"), bank=own).findings
+    assert near.id in [n.exemplar.id for n in claimed.contrasts]
+
+
 def test_how_surely_something_is_stated_is_a_number_of_its_own() -> None:
     [vague] = detect(said("age_claim")).findings
     [sure] = detect(said("age_claim", "surely")).findings

@@ -254,6 +254,17 @@ def test_a_draft_is_judged_against_the_whole_message_and_each_finding(engine: En
     assert not engine.assess(outcome, "Then your self_diagnosis it is.").colludes
 
 
+def test_every_sentence_of_a_long_draft_is_read(engine: Engine) -> None:
+    outcome = opened(engine, said("age_claim"))
+    filler = "Here is some more about bread. " * 1000
+    draft = f"{filler}That is k1 of you. {filler}"
+    assessment = engine.assess(outcome, draft)
+    assert assessment.sentences == 2001
+    assert assessment.colludes
+    [mark] = assessment.marked
+    assert draft[mark.start : mark.end] == "That is k1 of you."
+
+
 @pytest.mark.parametrize("draft", ["", " \n", "\x00", "\ud800", "\u202e\u200b", "k" * 100_000])
 def test_any_draft_is_judged(engine: Engine, draft: str) -> None:
     assert not engine.assess(opened(engine, said("age_claim")), draft).colludes

@@ -180,6 +180,17 @@ def test_a_few_lines_go_over_the_profile() -> None:
     assert parse_policy("region: NO").region == "NO"  # no truth value
 
 
+@pytest.mark.parametrize(
+    "encoder", ["builtin", "sentence-transformers:a/b", "sentence-transformers:/m"]
+)
+def test_encoders_are_named_by_their_kind(encoder: str) -> None:
+    assert parse_policy(f"encoder: {encoder}").encoder == encoder
+
+
+def test_without_retention_nothing_is_erased() -> None:
+    assert parse_policy("profile: clinical\naudit: {retention: null}").audit.retention is None
+
+
 def test_off_and_the_like_stay_words() -> None:
     assert parse_policy("domains: {age_claim: {mode: off}}").mode("age_claim") == "off"
 

@@ -15,6 +15,7 @@ from corroborator.statements import (
     identify,
     normalise,
     read_message,
+    read_whole,
 )
 from tiny_world import CANARY
 
@@ -116,6 +117,14 @@ def test_of_a_long_message_the_beginning_and_the_end_are_read() -> None:
     assert texts(reading)[0] == "First of all I say this."
     assert texts(reading)[-1] == "Last of all I say that."
     assert [s.start for s in reading.statements] == sorted(s.start for s in reading.statements)
+
+
+def test_of_a_draft_everything_is_read() -> None:
+    text = "This is one more sentence in the middle. " * 1000
+    statements = read_whole(text)
+    assert len(statements) == 1000
+    assert all(text[s.start : s.end] == s.text for s in statements)
+    assert read_whole(text[:400]) == read_message(text[:400]).statements
 
 
 @pytest.mark.parametrize(

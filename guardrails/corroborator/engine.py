@@ -23,7 +23,7 @@ from corroborator.messages import Message
 from corroborator.model import Model, load_model
 from corroborator.policy import Policy
 from corroborator.reply_check import Assessment, ReplyChecker, mean_claim
-from corroborator.statements import Reading, Statement, normalise, read_message
+from corroborator.statements import Reading, Statement, normalise, read_message, read_whole
 from corroborator.steering import RESOURCE, Steering, compose
 from corroborator.support_resources import Need, Resource
 from corroborator.taxonomy import Handling, Severity, Taxonomy, load_taxonomy
@@ -178,8 +178,8 @@ class Engine:
         )
 
     def assess(self, outcome: Outcome, draft: str) -> Assessment:
-        """Judge a draft against a turn; every covered sentence of it is read."""
-        sentences = read_message(draft).statements
+        """Judge a draft against a turn; every sentence of it is read."""
+        sentences = read_whole(draft)
         return self.checker.assess(
             outcome.claims, sentences, self.encoder.encode([s.text for s in sentences])
         )

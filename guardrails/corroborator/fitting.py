@@ -105,7 +105,10 @@ def _gate(rows: Rows, scores: Floats, families: tuple[str, ...]) -> Gate:
     judged = np.flatnonzero(rows.folds != ALWAYS_FITTED)
     positive = np.isin(rows.classes, families)
     highest, happened, calm = _pooled(
-        [rows.pools[int(row)] for row in judged], scores[judged], positive[judged], rows.calm[judged]
+        [rows.pools[int(row)] for row in judged],
+        scores[judged],
+        positive[judged],
+        rows.calm[judged],
     )
     slope, offset = _platt(highest, happened)
     probability = sigmoid(slope * highest + offset)
@@ -156,9 +159,7 @@ def _platt(scores: Floats, positive: Labels) -> tuple[float, float]:
     return float(slope), float(offset)
 
 
-def _threshold(
-    probability: Floats, positive: Labels, calm: Labels, calm_fires: float
-) -> float:
+def _threshold(probability: Floats, positive: Labels, calm: Labels, calm_fires: float) -> float:
     """Return the probability that few calm rows and few near misses reach held out."""
     limits = [
         _upper(probability[calm], calm_fires),

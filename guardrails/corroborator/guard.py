@@ -240,8 +240,8 @@ class Turn:
 
         Args:
             reply: what the user saw; None where there was no reply. A reply that was not checked
-                as a draft is assessed now and recorded as checked after release; where it cannot be
-            assessed, the record says so.
+                as a draft is assessed now and recorded as checked after release; where it cannot
+                be assessed, the record says so.
 
         Raises:
             AuditError: the log failed and the policy says ``on_error: block``.

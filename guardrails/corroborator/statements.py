@@ -88,12 +88,23 @@ def read_message(text: str, message: int = 0) -> Reading:
     passages: list[Statement] = []
     unread = 0
     for offset, piece in _bounded(text):
-        spans = [(offset + a, offset + b) for a, b in _spans(piece)]
-        read = [s for s in (_statement(text, message, a, b) for a, b in spans) if s.text]
+        read = list(_statements(text, message, offset, piece))
         statements += read
         passages += _passages(read)
     unread = max(0, len(text) - MESSAGE_CHARACTERS)
     return Reading(tuple(statements), tuple(passages), unread)
+
+
+def read_whole(text: str) -> tuple[Statement, ...]:
+    """Split a text of any length, such as a draft, into statements; none is left out."""
+    return tuple(_statements(text, 0, 0, text))
+
+
+def _statements(text: str, message: int, offset: int, piece: str) -> Iterator[Statement]:
+    for start, end in _spans(piece):
+        statement = _statement(text, message, offset + start, offset + end)
+        if statement.text:
+            yield statement
 
 
 def _bounded(text: str) -> list[tuple[int, str]]:
