@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 import corroborator
 from corroborator.cli import app
+from corroborator.exemplars import read_exemplars
 from corroborator.policy import Policy, parse_policy
 from corroborator.taxonomy import load_taxonomy
 from make_policy_schema import FILE as SCHEMA
@@ -101,10 +102,14 @@ def test_yaml_blocks_are_policies(
         assert parse_policy(body).domains
 
 
-@pytest.mark.parametrize("page", with_blocks("json"), ids=named)
-def test_json_blocks_are_json_lines(page: Path) -> None:
-    for body in blocks(page, "json"):
-        assert all(isinstance(json.loads(line), dict) for line in body.splitlines())
+def test_json_blocks_are_exemplars(tmp_path: Path) -> None:
+    taxonomy = load_taxonomy()
+    found = [body for page in with_blocks("json") for body in blocks(page, "json")]
+    assert found
+    for body in found:
+        family = json.loads(body.splitlines()[0])["id"].partition("-")[0]
+        (tmp_path / f"{family}.jsonl").write_text(body, "utf-8")
+        assert len(read_exemplars(tmp_path, taxonomy)) == len(body.splitlines())
 
 
 @pytest.mark.parametrize(("page", "command"), ALL_COMMANDS, ids=lambda v: str(v)[-60:])

@@ -12,7 +12,10 @@ import numpy as np
 SMALL = 60
 """Cells under so many rows are a check and no finding; they are marked with an asterisk."""
 
-NOTE = f"\\* fewer than {SMALL} rows: a check, not a finding. Intervals are 95%, resampled by {{}}."
+NOTE = (
+    f"\\* fewer than {SMALL} rows: a check, not a finding. Intervals are 95%, resampled by {{}}"
+    " with the threshold held fixed."
+)
 
 RESAMPLES = 500
 RATE = 0.01
