@@ -369,10 +369,13 @@ def test_any_id_of_the_hosts_names_one_conversation(guard: Guard, name: str) -> 
 
 
 @pytest.mark.parametrize("draft", [None, 7, b"bytes", ["a"]])
-def test_a_draft_that_is_no_text_is_a_turn_error(guard: Guard, draft: Any) -> None:
+def test_a_draft_or_reply_that_is_no_text_is_refused(guard: Guard, draft: Any) -> None:
     turn = guard.open_turn(user(said("age_claim")))
-    with pytest.raises(TurnError, match="the draft could not be judged"):
+    with pytest.raises(InputError, match="a draft is text"):
         turn.check(draft)
+    if draft is not None:
+        with pytest.raises(InputError, match="a reply is text"):
+            turn.close(draft)
 
 
 # --- nothing of a conversation in errors and logs ---
@@ -464,7 +467,7 @@ def test_a_failing_log_changes_nothing_and_is_noted(
     assert closed.record is None
     assert Ledger.from_state(closed.state).turn == 1
     assert turn.errors == ["StoreError"]
-    assert "the audit log failed (StoreError); the turn goes on" in caplog.text
+    assert "the audit log failed, and the turn goes on: the audit store" in caplog.text
     assert CANARY not in caplog.text
 
 

@@ -14,7 +14,7 @@ from corroborator.decision import Decision
 from corroborator.drafts import ReplyVerdict, judge_draft
 from corroborator.encoders import CachedEncoder, Encoder, load_encoder
 from corroborator.engine import Engine, Outcome, TurnInput
-from corroborator.errors import AuditError, CorroboratorError, TurnError
+from corroborator.errors import AuditError, CorroboratorError, InputError, TurnError
 from corroborator.evidence import Evidence, read_evidence
 from corroborator.findings import Finding
 from corroborator.ledger import Ledger
@@ -161,7 +161,7 @@ class Guard:
             if self.policy.audit.on_error == "block":
                 raise
             errors.append(type(error).__name__)
-            _LOG.warning("the audit log failed (%s); the turn goes on", type(error).__name__)
+            _LOG.warning("the audit log failed, and the turn goes on: %s", error)
             return None
 
 
@@ -213,8 +213,10 @@ class Turn:
         """Judge a reply that the user has not seen; call it again for each revised draft.
 
         Raises:
+            InputError: the draft is no text.
             TurnError: the draft could not be judged.
         """
+        _require_text(draft, "a draft")
         started = time.perf_counter()
         verdict = judge_draft(
             self._assess(draft),
@@ -244,8 +246,11 @@ class Turn:
                 be assessed, the record says so.
 
         Raises:
+            InputError: the reply is no text.
             AuditError: the log failed and the policy says ``on_error: block``.
         """
+        if reply is not None:
+            _require_text(reply, "a reply")
         if self._closed is None:
             self._closed = self._close(reply)
         return self._closed
@@ -313,6 +318,11 @@ def _guarded(what: str, judge: Callable[[], _T]) -> _T:
         problem = type(error).__name__
     # outside the handler: the error would travel with this one as its context
     raise TurnError(f"the {what} could not be judged ({problem})")
+
+
+def _require_text(value: object, what: str) -> None:
+    if not isinstance(value, str):
+        raise InputError(f"{what} is text, not {type(value).__name__}")
 
 
 def _since(started: float) -> float:

@@ -67,6 +67,8 @@ def verify(audit: AuditOption = None, policy: PolicyOption = None) -> None:
     with _opened(audit, policy) as opened:
         report = opened.log.verify()
     verdict = Text("sound", "bold green") if report.ok else Text("not sound", "bold red")
+    if report.ok and not report.events:
+        verdict = Text("empty", "bold yellow")
     OUT.print(Text.assemble("The log is ", verdict, "."))
     OUT.print(
         f"{counted(report.chains, 'chain')}, {counted(report.events, 'event')}:"
@@ -74,7 +76,10 @@ def verify(audit: AuditOption = None, policy: PolicyOption = None) -> None:
         f" {report.erased} erased."
     )
     if opened.no_key is not None:
-        OUT.print("No master key is here: the keys of sealed content, if any, were not checked.")
+        OUT.print(
+            Text(f"The keys of sealed content, if any, were not checked: {opened.no_key}"),
+            soft_wrap=True,
+        )
     for problem in report.problems[:SHOWN_PROBLEMS]:
         place = "store" if problem.chain is None else problem.chain
         place += "" if problem.seq is None else f"/{problem.seq}"
@@ -141,7 +146,7 @@ def show(
         wanted = (turn for turn in turns if version is None or _has(turn, version))
         first = next(wanted, None)
         if first is None:
-            fail("no turn in the audit log matches", FAILED)
+            fail("no turn in the audit log matches; scan prints the records of transcripts", FAILED)
         opened.log.append(conversation, "accessed", {"by": "audit.show", "text": text})
         narrator = Narrator(taxonomy, _exemplars(policy, taxonomy), text, opened.no_key)
         before = None
@@ -172,7 +177,9 @@ def export(
             turns = opened.log.export(sys.stdout, with_text=with_text)
             sys.stdout.flush()
         else:
-            with open(out, "w", encoding="utf-8", opener=_private) as file:
+            if Path(out).exists():
+                fail(f"{out} is there already; name another file")
+            with open(out, "x", encoding="utf-8", opener=_private) as file:
                 turns = opened.log.export(file, with_text=with_text)
     note(f"{counted(turns, 'turn')} exported")
 
@@ -254,7 +261,7 @@ def erase(
             FAILED,
         )
     if not report.chains:
-        fail("there was nothing to erase", FAILED)
+        fail("there was nothing to erase; a scanned transcript goes by --subject ID", FAILED)
 
 
 def _erased(
