@@ -33,11 +33,11 @@ test: $(TEST)/.made ## lint, types, quick tests with coverage
 	$(IN_TEST) ruff check
 	$(IN_TEST) ruff format --check
 	$(IN_TEST) mypy
-	$(IN_TEST) pytest -q -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
+	$(IN_TEST) pytest -q -rs -m "not slow" --ignore=tests/integrations --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
 
 .PHONY: test-slow
 test-slow: $(TEST)/.made package resolve ## the rest: slow tests, the wheel, licences, resolution
-	$(IN_TEST) pytest -q -m slow
+	$(IN_TEST) pytest -q -rs -m slow --ignore=tests/integrations
 
 $(TEST)/.made: requirements/dev.txt pyproject.toml
 	@echo "setting up $(TEST)"
@@ -75,7 +75,7 @@ resolve: ## show that binary wheels exist for each supported Python
 	@tools/resolve.sh
 
 COMPILE := $(LOCKS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-    --fork-strategy fewest --generate-hashes --no-annotate --no-emit-index-url \
+    --fork-strategy fewest --generate-hashes --no-strip-extras --no-annotate --no-emit-index-url \
     --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: lock
