@@ -14,7 +14,7 @@ LAYERS = [
     {"support_resources", "texts", "policy", "encoders", "heads", "exemplars", "evidence"},
     {"findings", "ledger", "detectors", "reply_check", "reply_bank", "model"},
     {"conversation", "decision", "steering", "drafts"},
-    {"audit"},
+    {"audit", "streaming"},
     {"engine", "record"},
     {"guard"},
 ]

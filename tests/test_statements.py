@@ -16,6 +16,7 @@ from corroborator.statements import (
     normalise,
     read_message,
     read_whole,
+    whole_sentences,
 )
 from tiny_world import CANARY
 
@@ -238,3 +239,22 @@ def test_only_the_statement_in_another_language_is_not_covered() -> None:
     )
     assert [s.covered for s in reading.statements] == [True, False]
     assert [p.covered for p in reading.passages] == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("", ""),
+        ("Well", ""),
+        ("Well. ", ""),
+        ("Well. N", "Well. "),
+        ("I saw Dr. Sm", ""),
+        ("It costs 3.50 now. Yes", "It costs 3.50 now. "),
+        ("One\n", "One\n"),
+        ("One\r\nTwo. Th", "One\r\nTwo. "),
+        ("(Go. N", "(Go. "),
+        ("\ud83d. Go", "\ud83d. "),
+    ],
+)
+def test_a_sentence_is_whole_when_the_next_begins_or_its_line_ends(text: str, whole: str) -> None:
+    assert text[: whole_sentences(text)] == whole

@@ -28,6 +28,7 @@ from corroborator.findings import Finding
 from corroborator.guard import ClosedTurn, Guard, Turn
 from corroborator.policy import Policy, load_policy, parse_policy
 from corroborator.reply_check import Assessment, MarkedSentence
+from corroborator.streaming import ReplyStream, StreamEnd
 from corroborator.version import __version__
 
 __all__ = [
@@ -47,8 +48,10 @@ __all__ = [
     "MarkedSentence",
     "MasterKeyError",
     "Policy",
+    "ReplyStream",
     "ReplyVerdict",
     "StoreError",
+    "StreamEnd",
     "Turn",
     "TurnError",
     "__version__",

@@ -179,10 +179,13 @@ class Engine:
 
     def assess(self, outcome: Outcome, draft: str) -> Assessment:
         """Judge a draft against a turn; every sentence of it is read."""
-        sentences = read_whole(draft)
-        return self.checker.assess(
-            outcome.claims, sentences, self.encoder.encode([s.text for s in sentences])
-        )
+        sentences, vectors = self.read_reply(draft)
+        return self.checker.assess(outcome.claims, sentences, vectors)
+
+    def read_reply(self, text: str) -> tuple[tuple[Statement, ...], Vectors]:
+        """Return the sentences of a reply and their vectors, in order."""
+        sentences = read_whole(text)
+        return sentences, self.encoder.encode([s.text for s in sentences])
 
     def place(self, decision: Decision, ledger: Ledger, day: date) -> Resource | None:
         """Return where help is to be had, if the turn needs any: by need and region, in date."""

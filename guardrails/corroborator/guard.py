@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from corroborator.record import (
     sealed_of,
 )
 from corroborator.reply_check import Assessment
+from corroborator.streaming import ReplyStream
 
 _T = TypeVar("_T")
 _LOG = logging.getLogger("corroborator")
@@ -237,6 +239,10 @@ class Turn:
         """Do what `check` does, off the event loop."""
         return await asyncio.to_thread(self.check, draft)
 
+    def stream(self) -> ReplyStream:
+        """Return what takes a draft as the model writes it; use a new one for each draft."""
+        return ReplyStream(hold=self.hold, check=self.check, read=self._read)
+
     def close(self, reply: str | None = None) -> ClosedTurn:
         """Write the record and return the state for the next turn; a second call changes nothing.
 
@@ -258,6 +264,12 @@ class Turn:
     async def aclose(self, reply: str | None = None) -> ClosedTurn:
         """Do what `close` does, off the event loop."""
         return await asyncio.to_thread(self.close, reply)
+
+    def _read(self, text: str) -> None:
+        started = time.perf_counter()
+        with suppress(CorroboratorError):  # `close` tries again and records what went wrong
+            _guarded("reply", lambda: self._guard.engine.read_reply(text))
+        self._milliseconds += _since(started)
 
     def _assess(self, draft: str) -> Assessment:
         return _guarded("draft", lambda: self._guard.engine.assess(self.outcome, draft))

@@ -30,6 +30,7 @@ _INVISIBLE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPACED_OUT = re.compile(r"(?<!\w)[^\W_](?:[ .\-_*][^\W_]){3,}(?!\w)")
 _CLAUSE_END = re.compile(r"[,;:\u2013\u2014](?=\s)|\s-(?=\s)")
+_LINE_END = re.compile(r"[\r\n\u2028\u2029]")
 _WORD = re.compile(r"\S+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _IDENTIFIABLE_LETTERS = 12
@@ -98,6 +99,18 @@ def read_message(text: str, message: int = 0) -> Reading:
 def read_whole(text: str) -> tuple[Statement, ...]:
     """Split a text of any length, such as a draft, into statements; none is left out."""
     return tuple(_statements(text, 0, 0, text))
+
+
+def whole_sentences(text: str) -> int:
+    """Return how many characters of a text that is still being written are whole sentences.
+
+    A line break ends a sentence, and so does the beginning of the next one.
+    """
+    line = max((m.end() for m in _LINE_END.finditer(text)), default=0)
+    clean = _SURROGATE.sub("\ufffd", text[line:])
+    sentences = list(sentencex.get_sentence_boundaries("en", clean))
+    begun = sentences[-1]["start_index"] if sentences else 0
+    return line + int(begun)
 
 
 def _statements(text: str, message: int, offset: int, piece: str) -> Iterator[Statement]:
