@@ -86,6 +86,7 @@ lock: ## pin anew what gets installed; run all tests afterwards
 	$(COMPILE) pyproject.toml --extra fit --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) --group wheel -c requirements/dev.txt -o requirements/wheel.txt
+	$(COMPILE) pyproject.toml --extra nemo --group nemo -o requirements/nemo.txt
 
 .PHONY: format
 format: $(TEST)/.made ## format the code and mend what can be mended
