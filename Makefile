@@ -45,6 +45,25 @@ $(TEST)/.made: requirements/dev.txt pyproject.toml
 	@$(TEST)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# --- hosts, each in an environment of its own ------------------------------------------------
+
+NEMO    := .venv-nemo
+IN_NEMO := $(NEMO)/bin/python -m
+NEMO_PY := guardrails/corroborator/integrations/nemo tests/integrations/nemo examples/nemo
+
+.PHONY: test-nemo
+test-nemo: $(NEMO)/.made ## NeMo Guardrails: lint, types, tests against the real host
+	$(IN_NEMO) ruff check $(NEMO_PY)
+	$(IN_NEMO) ruff format --check $(NEMO_PY)
+	$(IN_NEMO) mypy $$(find $(NEMO_PY) -name '*.py')
+	$(IN_NEMO) pytest -q -rs -m "not slow" tests/integrations/nemo
+
+$(NEMO)/.made: requirements/nemo.txt pyproject.toml
+	@echo "setting up $(NEMO)"
+	@tools/make_venv.sh $(NEMO) requirements/nemo.txt
+	@$(NEMO)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
 # --- package -----------------------------------------------------------------------------------
 
 .PHONY: package
@@ -95,4 +114,4 @@ format: $(TEST)/.made ## format the code and mend what can be mended
 
 .PHONY: clean
 clean: ## remove environments, builds and caches
-	rm -rf $(RUN) $(TEST) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(RUN) $(TEST) $(NEMO) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache

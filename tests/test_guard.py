@@ -267,6 +267,32 @@ def test_a_nurse_is_a_nurse_once_the_app_says_so(guard: Guard) -> None:
     assert later.decision.action == "none"  # it stays known
 
 
+def test_evidence_that_is_found_later_counts_as_if_it_had_been_there(guard: Guard) -> None:
+    evidence = [Evidence("credential_claim", "the staff sign-in", "The user is a nurse.")]
+    messages = conversation(said("credential_claim"))
+    turn = guard.open_turn(messages)
+    assert turn.decision.action == "steer"
+    turn.ground(evidence)
+    at_once = guard.open_turn(messages, evidence=evidence)
+    assert turn.decision == at_once.decision
+    assert turn.steering == at_once.steering
+    assert turn.close().state == at_once.close().state
+    detail: Any = next(iter(guard.audit.records())).detail
+    assert detail["evidence"] == [{"domain": "credential_claim", "bearing": "supports"}]
+    with pytest.raises(InputError):
+        turn.ground(["it says so"])  # type: ignore[list-item]
+
+
+def test_the_host_s_id_of_the_turn_is_chained(guard: Guard) -> None:
+    turn = guard.open_turn(conversation("Hello."), host_id="run-7")
+    turn.close("Hi.")
+    opened = next(iter(guard.audit.records())).opened
+    assert opened.body["turn"] == "run-7"
+    assert turn.opened == f"{opened.chain}/{opened.seq}"
+    with pytest.raises(InputError):
+        guard.open_turn(conversation("Hello."), host_id="what they said")
+
+
 def test_what_contradicts_a_claim_is_steered_on_and_said(guard: Guard) -> None:
     known = [Evidence("age_claim", "the account", "born in 2012", "contradicts")]
     turn = guard.open_turn(user(said("age_claim")), evidence=known)

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -94,6 +94,7 @@ class Guard:
         subject: str | None = None,
         evidence: Iterable[Evidence] = (),
         retrospective: bool = False,
+        host_id: str | None = None,
     ) -> "Turn":
         """Read what the user wrote since the last turn, and decide how to meet it.
 
@@ -106,6 +107,7 @@ class Guard:
             evidence: what the app knows that bears on the user's claims.
             retrospective: whether the turn lies in the past, so that nothing can be done about it:
                 verdicts are recorded, and no action.
+            host_id: the host's own id of the turn, as it stands in the host's log; kept for good.
 
         Raises:
             InputError: the messages, the state or the evidence are not what they should be.
@@ -118,7 +120,8 @@ class Guard:
         given = TurnInput(read, ledger, read_evidence(evidence), retrospective)
         errors: list[str] = []
         handle = self.audited(
-            lambda: self.audit.open_turn(conversation, opened_of(self.engine), subject), errors
+            lambda: self.audit.open_turn(conversation, opened_of(self.engine, host_id), subject),
+            errors,
         )
         outcome = _guarded("turn", lambda: self.engine.open(given))
         return Turn(self, given, outcome, handle, errors, started)
@@ -132,6 +135,7 @@ class Guard:
         subject: str | None = None,
         evidence: Iterable[Evidence] = (),
         retrospective: bool = False,
+        host_id: str | None = None,
     ) -> "Turn":
         """Do what `open_turn` does, off the event loop."""
         return await asyncio.to_thread(
@@ -142,6 +146,7 @@ class Guard:
             subject=subject,
             evidence=evidence,
             retrospective=retrospective,
+            host_id=host_id,
         )
 
     def close(self) -> None:
@@ -192,6 +197,11 @@ class Turn:
         self._closed: ClosedTurn | None = None
 
     @property
+    def opened(self) -> str | None:
+        """Id of the event that opened the record: chain and sequence number; None without a log."""
+        return None if self._handle is None else f"{self._handle.chain}/{self._handle.seq}"
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found in the new user messages, strongest first."""
         return self.outcome.detection.findings
@@ -210,6 +220,20 @@ class Turn:
     def hold(self) -> bool:
         """Whether a streaming host holds the reply back until it is checked."""
         return self.outcome.decision.hold
+
+    def ground(self, evidence: Iterable[Evidence]) -> None:
+        """Judge the turn again with evidence that was found after it was opened.
+
+        Raises:
+            InputError: it is no series of `Evidence`.
+            TurnError: the turn could not be judged; it stays as it was.
+        """
+        found = (*self._given.evidence, *read_evidence(evidence))
+        given = replace(self._given, evidence=found)
+        started = time.perf_counter()
+        self.outcome = _guarded("turn", lambda: self._guard.engine.open(given))
+        self._given = given
+        self._milliseconds += _since(started)
 
     def check(self, draft: str) -> ReplyVerdict:
         """Judge a reply that the user has not seen; call it again for each revised draft.

@@ -88,9 +88,10 @@ class TurnFacts:
         return after.model_copy(update={"threads": tuple(threads)})
 
 
-def opened_of(engine: Engine) -> dict[str, object]:
+def opened_of(engine: Engine, host_id: str | None = None) -> dict[str, object]:
     """Return what is known before anything is judged: the versions of everything that judges."""
-    return {"versions": versions_of(engine)}
+    named = {} if host_id is None else {"turn": host_id}
+    return {**named, "versions": versions_of(engine)}
 
 
 def versions_of(engine: Engine) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Adapters for host frameworks; each is imported only where its host is installed."""

@@ -1,0 +1,197 @@
+"""Where our rails meet an `LLMRails` app: its calls are wrapped, its prompts and actions extended.
+
+Why its calls are wrapped: only there is it known which rails, tasks and pieces of a stream belong
+to one turn, what the user saw in the end, and that a turn is over.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import wraps
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from corroborator.guard import Guard
+from corroborator.integrations.nemo import actions, embedding
+from corroborator.integrations.nemo.call import CURRENT, GuardedCall
+from corroborator.integrations.nemo.conversation import (
+    copied,
+    from_events,
+    has_tools,
+    steered,
+    told,
+)
+from corroborator.integrations.nemo.settings import read_settings, shared_guard
+from corroborator.integrations.nemo.streams import GuardedStream
+
+INPUT_FLOW, OUTPUT_FLOW = "corroborator check input", "corroborator check output"
+
+_Given = dict[str, Any]
+_Generate = Callable[..., Coroutine[Any, Any, Any]]
+
+
+def init(app: Any) -> None:
+    """Set our rails up in an app; NeMo calls this for a folder among its ``import_paths``.
+
+    Args:
+        app: an ``LLMRails``.
+
+    Raises:
+        CorroboratorError: the policy, or something it names, cannot be used.
+    """
+    folder = Path((app.config.config_path or "").split(",")[0])
+    guard = shared_guard(read_settings(app.config.custom_data, folder))
+    app.register_action(actions.check_input, actions.CHECK_INPUT)
+    app.register_action(actions.check_output, actions.CHECK_OUTPUT)
+    app.register_action(actions.ground, actions.GROUND)
+    app.register_prompt_context("general_instructions", _instructions(app.config))
+    embedding.register()
+    app.generate_async = _generating(app, guard)
+    app.stream_async = _streaming(app, guard)
+    app.generate_events_async = _generating_events(app, guard)
+
+
+def _instructions(config: Any) -> Callable[[], str]:
+    """Return what writes the general instructions of a prompt: the app's, then this turn's."""
+    general = (i.content for i in config.instructions or () if i.type == "general")
+    base = next(general, "")
+
+    def written() -> str:
+        call = CURRENT.get()
+        return "\n\n".join(filter(None, (base, call.steering if call else "")))
+
+    return written
+
+
+def _generating(app: Any, guard: Guard) -> _Generate:
+    plain: _Generate = app.generate_async
+
+    @wraps(plain)
+    async def generate_async(*arguments: Any, **named: Any) -> Any:
+        given = _given(plain, arguments, named)
+        streamed = CURRENT.get()
+        if streamed is not None and streamed.claimed_by(app):
+            await _prepare(app, streamed, given)
+            streamed.final = seen(await plain(**given), given)
+            return None
+        call = GuardedCall(app, guard, _messages(given))
+        return await _closing(call, _prepared(app, call, given, plain), given)
+
+    return generate_async
+
+
+async def _prepared(app: Any, call: GuardedCall, given: _Given, plain: _Generate) -> Any:
+    await _prepare(app, call, given)
+    return await plain(**given)
+
+
+def _generating_events(app: Any, guard: Guard) -> _Generate:
+    plain: _Generate = app.generate_events_async
+
+    @wraps(plain)
+    async def generate_events_async(events: list[dict[str, Any]]) -> Any:
+        call = GuardedCall(app, guard, from_events(events))
+        return await _closing(call, plain(events=events), {})
+
+    return generate_events_async
+
+
+async def _closing(call: GuardedCall, running: Coroutine[Any, Any, Any], given: _Given) -> Any:
+    token = CURRENT.set(call)
+    try:
+        result = await running
+    except BaseException:
+        call.close(None)  # at once: a task that is cancelled gets no second chance to wait
+        raise
+    finally:
+        CURRENT.reset(token)
+    await call.aclose(seen(result, given))
+    return result
+
+
+def _streaming(app: Any, guard: Guard) -> Callable[..., AsyncIterator[Any]]:
+    plain: Callable[..., AsyncIterator[Any]] = app.stream_async
+
+    @wraps(plain)
+    def stream_async(*arguments: Any, **named: Any) -> AsyncIterator[Any]:
+        given = _given(plain, arguments, named)
+        call = GuardedCall(app, guard, _messages(given), streamed=True)
+        checks = OUTPUT_FLOW in app.config.rails.output.flows
+        token = CURRENT.set(call)
+        try:
+            pieces = plain(**given)  # a task that it starts takes the call along
+        finally:
+            CURRENT.reset(token)
+        return GuardedStream(call, pieces, checks=checks, written=given.get("generator") is None)
+
+    return stream_async
+
+
+async def _prepare(app: Any, call: GuardedCall, given: _Given) -> None:
+    """Open and steer the turn before NeMo starts, where it would run no input rails."""
+    messages = given.get("messages")
+    options = given.get("options")
+    if INPUT_FLOW not in app.config.rails.input.flows or not has_tools(messages or ()):
+        return
+    if not _runs(options, "input"):
+        return
+    await call.open()
+    if app.config.passthrough and call.steering:
+        given["messages"] = steered(messages or [], call.steering)
+        call.steered = True
+
+
+def _given(plain: Callable[..., Any], arguments: tuple[Any, ...], named: _Given) -> _Given:
+    """Return the arguments by name, with messages that NeMo may write to."""
+    given = dict(signature(plain).bind(*arguments, **named).arguments)
+    if isinstance(given.get("messages"), list):
+        given["messages"] = copied(given["messages"])
+    return given
+
+
+def _messages(given: _Given) -> list[dict[str, Any]]:
+    """Return the conversation of a call, without a reply that is only to be checked."""
+    if given.get("prompt") is not None:
+        return [{"role": "user", "content": given["prompt"]}]
+    messages = told(given.get("messages") or [], given.get("state"))
+    last = messages[-1] if messages else {}
+    if last.get("role") == "assistant" and not _runs(given.get("options"), "dialog"):
+        return messages[:-1]
+    return messages
+
+
+def _runs(options: Any, rails: str) -> bool:
+    """Return whether a kind of rails runs under these options of a call."""
+    if options is None:
+        return True
+    chosen = options.get("rails", {}) if isinstance(options, Mapping) else options.rails
+    if isinstance(chosen, Mapping):
+        return bool(chosen.get(rails, True))
+    if isinstance(chosen, list):
+        return rails in chosen
+    return bool(getattr(chosen, rails))
+
+
+def seen(result: Any, given: _Given) -> str | None:
+    """Return the reply that a call gives to the user; None where it gives none.
+
+    Args:
+        result: what NeMo returned: a text, a message, a list of events or a response.
+        given: the arguments of the call.
+    """
+    options = given.get("options")
+    if not _runs(options, "dialog") and not _runs(options, "output"):
+        return None  # NeMo hands back what the user wrote
+    if isinstance(result, list):
+        said = [m["content"] for m in from_events(result) if m["role"] == "assistant"]
+        return "\n".join(said) or None
+    response = getattr(result, "response", result)
+    message = response[-1] if isinstance(response, list) and response else response
+    content = message.get("content") if isinstance(message, Mapping) else message
+    if not isinstance(content, str):
+        return None
+    return _spoken(content) or None
+
+
+def _spoken(content: str) -> str:
+    """Return a reply without the reasoning that NeMo writes before it."""
+    return content.partition("</think>\n")[2] if content.startswith("<think>") else content
