@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from corroborator.guard import Guard
-from corroborator.integrations.nemo import actions, embedding
+from corroborator.integrations.nemo import actions, demo, embedding
 from corroborator.integrations.nemo.call import CURRENT, GuardedCall
 from corroborator.integrations.nemo.conversation import (
     copied,
@@ -45,6 +45,7 @@ def init(app: Any) -> None:
     app.register_action(actions.ground, actions.GROUND)
     app.register_prompt_context("general_instructions", _instructions(app.config))
     embedding.register()
+    demo.register()
     app.generate_async = _generating(app, guard)
     app.stream_async = _streaming(app, guard)
     app.generate_events_async = _generating_events(app, guard)
