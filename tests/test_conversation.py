@@ -65,6 +65,16 @@ def test_the_hosts_ids_go_before_counting() -> None:
     assert new_messages(windowed, Ledger(seen=2, last_id="m9")).repeated
 
 
+def test_where_the_last_one_seen_was_taken_out_what_follows_the_last_reply_is_new() -> None:
+    assert new_messages(messages("u", ["m9"]), Ledger(seen=1, last_id="m1")) == NewMessages((0,))
+    cut = messages("uau", ["m8", None, "m9"])
+    assert new_messages(cut, Ledger(seen=1, last_id="m1")) == NewMessages((2,))
+
+
+def test_without_an_id_for_each_message_they_are_counted() -> None:
+    assert new_messages(messages("u"), Ledger(seen=1, last_id="m1")).repeated
+
+
 def test_an_unknown_id_falls_back_to_counting() -> None:
     assert new_messages(messages("uau", ["m8", None, "m9"]), Ledger(seen=1, last_id="m1")) == (
         NewMessages((2,))

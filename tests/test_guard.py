@@ -664,3 +664,12 @@ def test_fifty_conversations_on_sixteen_threads_do_not_cross_over(guard_of: Guar
     assert len(chains) == 50
     report = shared.audit.verify()
     assert (report.ok, report.closed, report.gaps) == (True, 100, 0)
+
+
+# --- what hosts need ---
+
+
+def test_the_fallback_helps_and_names_a_place(guard: Guard) -> None:
+    texts = guard.engine.texts
+    assert guard.fallback.startswith(texts.replacements.default.text)
+    assert texts.resources.anywhere.directory.contact in guard.fallback

@@ -33,7 +33,8 @@ def new_messages(messages: Sequence[Message], ledger: Ledger) -> NewMessages:
     """Return the user messages that the ledger has not seen.
 
     By the host's message ids where it gives them, else by counting. Where a host has cut the
-    history shorter than what was seen, what follows the last reply is new. Where nothing is new,
+    history shorter than what was seen, or taken what was seen last out of it, what follows the last
+    reply is new. Where nothing is new,
     the last message is judged once more and the ledger does not advance.
     """
     users = [position for position, message in enumerate(messages) if message.role == "user"]
@@ -50,6 +51,8 @@ def _unseen(messages: Sequence[Message], users: list[int], ledger: Ledger) -> li
         known = [p for p in users if messages[p].id == ledger.last_id]
         if len(known) == 1:  # an id that stands twice tells nothing
             return [position for position in users if position > known[0]]
+        if not known and all(messages[p].id is not None for p in users):
+            return _after_last_reply(messages, users)  # what was seen last is not there any more
     if len(users) >= ledger.seen:
         return users[ledger.seen :]
     return _after_last_reply(messages, users)

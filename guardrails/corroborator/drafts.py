@@ -67,7 +67,7 @@ def judge_draft(
     if wanted == "revise":
         return ReplyVerdict("revise", assessment, guidance=_revision(assessment, about, texts))
     if wanted == "replace":
-        return ReplyVerdict("replace", assessment, text=_replacement(about, place, texts))
+        return ReplyVerdict("replace", assessment, text=replacement(about, place, texts))
     return ReplyVerdict("release", assessment)
 
 
@@ -101,7 +101,7 @@ def _revision(assessment: Assessment, about: str | None, texts: Texts) -> str:
     return " ".join(kept)
 
 
-def _replacement(about: str | None, place: Resource | None, texts: Texts) -> str:
+def replacement(about: str | None, place: Resource | None, texts: Texts) -> str:
     """Return a text that still helps, and carries safety information where safety is at stake."""
     text = texts.replacements.text(about)
     if place is None:

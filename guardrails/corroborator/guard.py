@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from corroborator.audit import AuditLog, MasterKey, TurnHandle
 from corroborator.decision import Decision
-from corroborator.drafts import ReplyVerdict, judge_draft
+from corroborator.drafts import ReplyVerdict, judge_draft, replacement
 from corroborator.encoders import CachedEncoder, Encoder, load_encoder
 from corroborator.engine import Engine, Outcome, TurnInput
 from corroborator.errors import AuditError, CorroboratorError, InputError, TurnError
@@ -33,6 +33,7 @@ from corroborator.record import (
 )
 from corroborator.reply_check import Assessment
 from corroborator.streaming import ReplyStream
+from corroborator.support_resources import Need
 
 _T = TypeVar("_T")
 _LOG = logging.getLogger("corroborator")
@@ -148,6 +149,16 @@ class Guard:
             retrospective=retrospective,
             host_id=host_id,
         )
+
+    @property
+    def fallback(self) -> str:
+        """What a host shows where nothing could be judged and the policy says ``on_error: block``.
+
+        It helps in any case, and names a place to turn to, for nobody knows what was said.
+        """
+        texts, today = self.engine.texts, datetime.now(UTC).date()
+        place = texts.resources.find(Need.CRISIS, self.policy.region, today)
+        return replacement(None, place, texts)
 
     def close(self) -> None:
         """Close the audit store, where this guard opened it."""

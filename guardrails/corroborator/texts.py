@@ -108,6 +108,7 @@ class SharedGuidance(Record):
         corroborated: for a claim that evidence supports; may hold ``{source}`` and ``{text}``.
         contradicted: for a claim that evidence speaks against; may hold the same.
         risk_hold: for turns after danger was spoken of.
+        closed_tool: in place of the result of a tool that waits for a corroborated claim.
         resource: with a place to turn to; may hold ``{name}`` and ``{contact}``.
     """
 
@@ -115,6 +116,7 @@ class SharedGuidance(Record):
     corroborated: _EvidenceText
     contradicted: _EvidenceText
     risk_hold: _SharedText
+    closed_tool: _SharedText
     resource: _ResourceText
 
 
