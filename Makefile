@@ -64,6 +64,24 @@ $(NEMO)/.made: requirements/nemo.txt pyproject.toml
 	@$(NEMO)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+CHAIN       := .venv-langchain
+IN_CHAIN    := $(CHAIN)/bin/python -m
+CHAIN_PY    := guardrails/corroborator/integrations/langchain tests/integrations/langchain
+CHAIN_TESTS := -q -rs -o asyncio_default_fixture_loop_scope=function tests/integrations/langchain
+
+.PHONY: test-langchain
+test-langchain: $(CHAIN)/.made ## LangChain: lint, types, tests against the real host
+	$(IN_CHAIN) ruff check $(CHAIN_PY)
+	$(IN_CHAIN) ruff format --check $(CHAIN_PY)
+	$(IN_CHAIN) mypy $$(find $(CHAIN_PY) -name '*.py')
+	$(IN_CHAIN) pytest $(CHAIN_TESTS)
+
+$(CHAIN)/.made: requirements/langchain.txt pyproject.toml
+	@echo "setting up $(CHAIN)"
+	@tools/make_venv.sh $(CHAIN) requirements/langchain.txt
+	@$(CHAIN)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
 # --- package -----------------------------------------------------------------------------------
 
 .PHONY: package
@@ -115,4 +133,4 @@ format: $(TEST)/.made ## format the code and mend what can be mended
 
 .PHONY: clean
 clean: ## remove environments, builds and caches
-	rm -rf $(RUN) $(TEST) $(NEMO) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(RUN) $(TEST) $(NEMO) $(CHAIN) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache

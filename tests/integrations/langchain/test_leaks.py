@@ -11,13 +11,13 @@ from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.tracers import LangChainTracer
-from langchain_world import ScriptedModel, SilentModel, in_turn
 from langgraph.checkpoint.memory import InMemorySaver
 from langsmith import Client
 from langsmith.run_helpers import tracing_context
 
 from corroborator import Guard
 from corroborator.integrations.langchain import CorroboratorMiddleware
+from langchain_world import ScriptedModel, SilentModel, in_turn
 from tiny_world import said
 
 REFUSED = "zebrarefused"

@@ -17,12 +17,12 @@ from langchain_core.messages import (
     ToolMessage,
 )
 from langchain_core.tools import tool
-from langchain_world import Script, ScriptedModel, in_turn
 from langgraph.checkpoint.memory import InMemorySaver
 
 from conftest import GuardOf
 from corroborator import Evidence, Guard, InputError
 from corroborator.integrations.langchain import CorroboratorMiddleware, GuardContext
+from langchain_world import Script, ScriptedModel, in_turn
 from tiny_world import CANARY, said
 
 CLAIM, PLAIN = said("credential_claim"), "I went to the shop for some bread."
@@ -388,9 +388,9 @@ def test_the_record_names_run_and_checkpoint(guard: Guard) -> None:
     agent.invoke(asking(PLAIN), config)
     [stored] = guard.audit.records("t")
     history = {s.config["configurable"]["checkpoint_id"] for s in agent.get_state_history(thread())}
-    run, checkpoint = stored.opened.body["turn"].split(", ")
-    assert run == f"run {config['run_id']}"
-    assert checkpoint.removeprefix("checkpoint ") in history
+    run, checkpoint = str(stored.opened.body["turn"]).split("/")
+    assert run == f"run={config['run_id']}"
+    assert checkpoint.removeprefix("checkpoint=") in history
 
 
 # --- many at once ---

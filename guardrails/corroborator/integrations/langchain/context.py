@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+from uuid import UUID
 
 from langgraph.runtime import Runtime
 
@@ -54,5 +55,13 @@ def host_id(runtime: Runtime[Any] | None) -> str | None:
     """
     info = getattr(runtime, "execution_info", None)
     run, checkpoint = (getattr(info, name, None) for name in ("run_id", "checkpoint_id"))
-    named = [f"{k} {v}" for k, v in (("run", run), ("checkpoint", checkpoint)) if v]
-    return ", ".join(named) or None
+    named = [f"{k}={v}" for k, v in (("run", run), ("checkpoint", checkpoint)) if _is_id(v)]
+    return "/".join(named) or None
+
+
+def _is_id(value: object) -> bool:
+    """Whether it is an id such as LangGraph makes them; the chain takes nothing else."""
+    try:
+        return bool(value) and bool(UUID(str(value)))
+    except ValueError:
+        return False

@@ -42,9 +42,7 @@ class GuardedTurn:
         known: the evidence that it was opened with.
     """
 
-    def __init__(
-        self, guard: Guard, turn: Turn | None, known: Collection[Evidence] = ()
-    ) -> None:
+    def __init__(self, guard: Guard, turn: Turn | None, known: Collection[Evidence] = ()) -> None:
         self._guard, self._turn, self._known = guard, turn, known
         self._blocks = guard.policy.audit.on_error == "block"
         self._streamed: list[str] = []
