@@ -231,3 +231,17 @@ def test_the_lock_holds_every_dependency_of_the_project() -> None:
     needed = [re.split(r"[<>=\[ ]", line)[0] for line in project["dependencies"]]
     lock = (ROOT / "requirements" / "run.txt").read_text("utf-8")
     assert [name for name in needed if f"\n{name}==" not in lock] == []
+
+
+def test_the_account_holds_every_entry_with_two_examples_and_two_near_misses() -> None:
+    page = (ROOT / "docs" / "account.md").read_text("utf-8")
+    taxonomy = load_taxonomy()
+    entries = {**taxonomy.domains, **taxonomy.protected}
+    parts = re.split(r'<a id="(\w+)"></a>', page)[1:]
+    assert parts[::2] == list(entries)
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        assert f"](#{name})" in page
+        assert f"### {entries[name].title}\n" in body
+        assert all(item.claim in body for item in entries[name].evidence)
+        assert len(re.findall(r"^\| (?:Counts|Is one) \| .+ \|$", body, re.MULTILINE)) == 2
+        assert len(re.findall(r"^\| Near miss \| .+ \|$", body, re.MULTILINE)) == 2

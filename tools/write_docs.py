@@ -1,7 +1,7 @@
 """Write the generated parts of the documentation: ``make docs``.
 
-``docs/cli.md`` is the help of every command; tables between ``<!-- generated: NAME -->`` and
-``<!-- end -->`` come from the taxonomy and from the public names. A test fails where a page is not
+``docs/cli.md`` is the help of every command; what stands between ``<!-- generated: NAME -->`` and
+``<!-- end -->`` comes from the taxonomy and from the public names. A test fails where a page is not
 what this writes.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 from typer.testing import CliRunner
 
+import account
 import corroborator
 from corroborator.cli import app
 from corroborator.taxonomy import load_taxonomy
@@ -25,7 +26,8 @@ _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def pages() -> dict[Path, str]:
     """Return every page with generated parts, as it should be."""
-    parts = {"names": names(), "domains": domains(), "protected": protected()}
+    makers = {"names": names, "domains": domains, "protected": protected, **account.parts()}
+    parts = {name: make() for name, make in makers.items()}
     filled = {
         path: _PART.sub(lambda found: found[1] + parts[found[2]] + found[3], text)
         for path in sorted((ROOT / "docs").glob("*.md"))
