@@ -67,7 +67,8 @@ $(NEMO)/.made: requirements/nemo.txt pyproject.toml
 CHAIN       := .venv-langchain
 IN_CHAIN    := $(CHAIN)/bin/python -m
 CHAIN_PY    := guardrails/corroborator/integrations/langchain tests/integrations/langchain
-CHAIN_TESTS := -q -rs -o asyncio_default_fixture_loop_scope=function tests/integrations/langchain
+CHAIN_TESTS := -q -rs --benchmark-skip -o asyncio_mode=auto \
+    -o asyncio_default_fixture_loop_scope=function tests/integrations/langchain
 
 .PHONY: test-langchain
 test-langchain: $(CHAIN)/.made ## LangChain: lint, types, tests against the real host

@@ -12,7 +12,9 @@ from corroborator.integrations.langchain.turns import GuardedTurn, RefusedReplyE
 
 
 class Call:
-    """Judges the drafts of a call; as a context it ends the turn where the model fails.
+    """Judges the drafts of a call.
+
+    As a context it ends the turn where the model fails and nobody can ask it again.
 
     Args:
         turn: what the call belongs to.
@@ -80,5 +82,5 @@ class Call:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
+        if error is not None and self.single:
             self.turn.end(error)

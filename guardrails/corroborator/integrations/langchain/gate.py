@@ -40,9 +40,14 @@ class StreamGate:
         self._free = self._fed
         yield from self._passing()
 
-    def end(self) -> None:
-        """Note in the turn what was shown: all of it, or less where something broke off."""
-        self._turn.streamed("".join(self._shown), final=self._single or not self._calls)
+    def end(self, *, whole: bool) -> None:
+        """Note in the turn what was shown.
+
+        Args:
+            whole: whether that is all; else the model failed, or nobody listens any more.
+        """
+        final = whole and (self._single or not self._calls)
+        self._turn.streamed("".join(self._shown), final=final)
 
     def _taken(self, chunk: ChatGenerationChunk) -> str:
         message = chunk.message

@@ -11,13 +11,15 @@ from corroborator.guard import Guard
 from corroborator.integrations.langchain.state import GuardState
 from corroborator.integrations.langchain.steps import Extended, Response, Step
 from corroborator.integrations.langchain.tracing import NO_INPUTS
-from corroborator.integrations.langchain.turns import OpenTurns, RefusedReplyError
+from corroborator.integrations.langchain.turns import OpenTurns
 
 
 class CorroboratorMiddleware(AgentMiddleware[GuardState, Any, Any]):
     """Steers an agent's model, has its drafts judged, and keeps the record of each turn.
 
-    Put it last in the list. One instance may serve many agents, threads and tasks.
+    Put it last in the list. One instance may serve many agents, threads and tasks. A structured
+    reply that stays at fault raises `RefusedReplyError`: a text in its place would be none that the
+    app can read, and the agent would ask for ever.
 
     Args:
         guard: one for the process; by default one with the default policy.
@@ -41,10 +43,7 @@ class CorroboratorMiddleware(AgentMiddleware[GuardState, Any, Any]):
     ) -> Extended:
         """See `AgentMiddleware.wrap_model_call`."""
         with Step(self.guard, self._turns, request) as step:
-            try:
-                response: Response | RefusedReplyError = handler(step.request)
-            except RefusedReplyError as error:
-                response = error
+            response = handler(step.request)
         return step.end(response)
 
     async def awrap_model_call(
@@ -54,8 +53,5 @@ class CorroboratorMiddleware(AgentMiddleware[GuardState, Any, Any]):
     ) -> Extended:
         """See `AgentMiddleware.awrap_model_call`."""
         with await asyncio.to_thread(Step, self.guard, self._turns, request) as step:
-            try:
-                response: Response | RefusedReplyError = await handler(step.request)
-            except RefusedReplyError as error:
-                response = error
+            response = await handler(step.request)
         return await asyncio.to_thread(step.end, response)

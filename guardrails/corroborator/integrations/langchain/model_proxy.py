@@ -86,10 +86,14 @@ class ModelProxy(BaseChatModel):
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: Any = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """See `BaseChatModel.bind_tools`."""
         bound: Runnable[LanguageModelInput, AIMessage]
+        if tool_choice is not None:  # not every model knows it
+            kwargs["tool_choice"] = tool_choice
         bound = _around(self.inner.bind_tools(tools, **kwargs), self)
         return bound
 

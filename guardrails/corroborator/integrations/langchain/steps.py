@@ -67,10 +67,12 @@ class Step:
         if error is not None:
             self._turn.end(error)
 
-    def end(self, response: Response | RefusedReplyError) -> Extended:
-        """Return what the agent goes on with: a vetted reply, and what the guard keeps."""
-        if isinstance(response, RefusedReplyError):
-            return self._extended(self._in_place_of(AIMessage(""), response.text))
+    def end(self, response: Response) -> Extended:
+        """Return what the agent goes on with: a vetted reply, and what the guard keeps.
+
+        Raises:
+            RefusedReplyError: structured output is at fault, or cannot be recorded.
+        """
         reply = next((m for m in response.result[::-1] if isinstance(m, AIMessage)), AIMessage(""))
         text = draft_text(reply, self._outputs)
         if not self._turn.judged and (instead := self._late(text, reply)):
@@ -91,6 +93,8 @@ class Step:
         return verdict.text
 
     def _in_place_of(self, reply: AIMessage, text: str) -> Response:
+        if self._outputs is not None:
+            raise RefusedReplyError(text)
         return ModelResponse([replaced(reply, text)])
 
     def _extended(self, response: Response, waiting: str | None = None) -> Extended:

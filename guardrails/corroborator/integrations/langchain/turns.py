@@ -97,9 +97,9 @@ class GuardedTurn:
     def streamed(self, text: str, *, final: bool) -> None:
         """Note what was shown as it came; it is judged with the reply that ends the turn."""
         self.judged = True
-        self._streamed.append(text)
+        self._streamed += filter(None, [text])
         if final:
-            self._close(None)
+            self._close("")
 
     def answered(self, text: str) -> bool:
         """End a turn with a reply that was judged; return whether it may be shown."""
@@ -132,9 +132,10 @@ class GuardedTurn:
         if self._turn is None or self.ended:
             return True
         self.ended = True
-        shown = [*self._streamed, *filter(None, [reply])]
+        if self._streamed:
+            reply = "\n\n".join([*self._streamed, *filter(None, [reply])])
         try:
-            closed = self._turn.close("\n\n".join(shown) if shown else reply)
+            closed = self._turn.close(reply)
         except AuditError as error:  # raised only where the policy blocks
             _LOG.warning("a turn could not be recorded: %s", error)
             return False

@@ -110,8 +110,10 @@ class VettedModel(ModelProxy):
             for chunk in written:
                 yield from gate.feed(chunk)
             yield from gate.rest()
-        finally:
-            gate.end()
+        except BaseException:
+            gate.end(whole=False)
+            raise
+        gate.end(whole=True)
 
     async def _apassed(
         self, call: Call, written: AsyncIterator[ChatGenerationChunk]
@@ -123,8 +125,10 @@ class VettedModel(ModelProxy):
                     yield passing
             for passing in gate.rest():
                 yield passing
-        finally:
-            await asyncio.to_thread(gate.end)
+        except BaseException:
+            gate.end(whole=False)
+            raise
+        await asyncio.to_thread(gate.end, whole=True)
 
     def _written(
         self, messages: Messages, stop: list[str] | None, options: dict[str, Any]
