@@ -106,7 +106,7 @@ def test_options_of_a_call_go_to_the_guard_and_nowhere_else(guard: Guard) -> Non
             told.append((args, kwargs))
 
     model = guarded(guard, GOOD)
-    options = {"conversation": "c-17", "subject": "p-1", "evidence": [VERIFIED]}
+    options: dict[str, Any] = {"conversation": "c-17", "subject": "p-1", "evidence": [VERIFIED]}
     for way in (
         lambda: model.invoke(CLAIM, {"callbacks": [Recorder()]}, **options),
         lambda: list(model.bind(**options).stream(CLAIM, {"callbacks": [Recorder()]})),
@@ -127,8 +127,8 @@ def test_evidence_that_is_none_is_refused(guard: Guard) -> None:
 
 def test_roles_in_chat_messages_are_read(guard: Guard) -> None:
     model = guarded(guard, BAD, GOOD)
-    assert model.invoke([ChatMessage(CLAIM, role="user")]).text == GOOD
-    assert model.invoke([SystemMessage(CLAIM), ChatMessage(PLAIN, role="developer")]).text
+    assert model.invoke([ChatMessage(content=CLAIM, role="user")]).text == GOOD
+    assert model.invoke([SystemMessage(CLAIM), ChatMessage(content=PLAIN, role="developer")]).text
 
 
 # --- like the model inside ---
@@ -274,7 +274,7 @@ def server() -> Iterator[tuple[str, list[Any]]]:
 def openai(server: tuple[str, list[Any]], guard: Guard) -> Iterator[GuardedChatModel]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("HTTPS_PROXY", raising=False)
-        inner = ChatOpenAI(model="gpt-4o", base_url=server[0], api_key="none", max_retries=0)  # type: ignore[arg-type]
+        inner = ChatOpenAI(model="gpt-4o", base_url=server[0], api_key="none", max_retries=0)
         yield GuardedChatModel(inner=inner, guard=guard)
 
 
