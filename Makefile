@@ -49,7 +49,7 @@ $(TEST)/.made: requirements/dev.txt pyproject.toml
 
 NEMO    := .venv-nemo
 IN_NEMO := $(NEMO)/bin/python -m
-NEMO_PY := guardrails/corroborator/integrations/nemo tests/integrations/nemo
+NEMO_PY := guardrails/corroborator/integrations/nemo tests/integrations/nemo examples/nemo tools/nemo_keys.py
 
 .PHONY: test-nemo
 test-nemo: $(NEMO)/.made ## NeMo Guardrails: lint, types, tests against the real host

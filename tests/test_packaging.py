@@ -42,6 +42,8 @@ SHIPPED = (
     ("rails_config", "demo", "conversations.yml"),
     ("rails_config", "demo", "rails.yml"),
     ("rails_config", "init", "rails.yml"),
+    ("rails_config", "nemo", "config.yml"),
+    ("rails_config", "nemo", "keys.yml"),
     ("rails_config", "schema", "policy.schema.json"),
     ("rails_config", "schema", "record.schema.json"),
     ("embeddings", "MODEL_CARD.md"),
@@ -71,6 +73,11 @@ def run(program: str, folder: Path) -> str:
 @pytest.mark.parametrize("parts", SHIPPED, ids="/".join)
 def test_data_is_found(parts: tuple[str, ...]) -> None:
     assert resource_path(*parts).stat().st_size > 0
+
+
+def test_what_nemo_loads_by_path_is_there() -> None:
+    rails = PACKAGE / "integrations" / "nemo" / "rails"
+    assert {"config.py", "flows.co", "flows.v1.co"} <= {file.name for file in rails.iterdir()}
 
 
 def test_data_lies_inside_a_wheel_and_beside_the_sources_of_a_checkout() -> None:

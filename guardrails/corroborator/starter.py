@@ -33,6 +33,15 @@ def write_starter(folder: Path) -> tuple[Written, ...]:
     return tuple(_write(folder / name, parts) for name, parts in FILES.items())
 
 
+def write_nemo_starter(folder: Path) -> tuple[Written, ...]:
+    """Write a NeMo Guardrails configuration that runs; what is there already is never touched.
+
+    Raises:
+        ConfigError: the folder or a file in it cannot be made.
+    """
+    return (_write(folder / "config.yml", ("nemo", "config.yml")),)
+
+
 def _write(path: Path, parts: tuple[str, ...]) -> Written:
     content = resource("rails_config", *parts).read_bytes()
     try:

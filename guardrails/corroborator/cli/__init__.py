@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from corroborator import __version__
-from corroborator.cli import audit, chat, check, demo, doctor, explain, fit, init, scan, score
+from corroborator.cli import (
+    audit,
+    chat,
+    check,
+    demo,
+    doctor,
+    explain,
+    fit,
+    init,
+    nemo,
+    scan,
+    score,
+)
 from corroborator.cli._common import CommandLine, write_line
 
 app = typer.Typer(
@@ -35,7 +47,7 @@ def _options(
     pass
 
 
-for _command in (demo, chat, scan, explain, score, audit, init, check, doctor, fit):
+for _command in (demo, chat, scan, explain, score, audit, init, nemo, check, doctor, fit):
     _command.register(app)
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from corroborator.cli._common import FAILED, OUT, SET_UP, counted, fail, printable
+from corroborator.cli.nemo import check_folder
 
 if TYPE_CHECKING:
     from corroborator.canary_run import CanaryReport
@@ -30,7 +31,11 @@ def register(app: typer.Typer) -> None:
 def check(
     policy: Annotated[
         Path | None,
-        typer.Argument(metavar="[RAILS.YML]", help="Policy file; without it, the general profile."),
+        typer.Argument(
+            metavar="[RAILS.YML|DIR]",
+            help="Policy file, or folder of a NeMo Guardrails configuration; without it, the"
+            " general profile.",
+        ),
     ] = None,
 ) -> None:
     """Say what a policy makes active; run the canaries.
@@ -38,7 +43,13 @@ def check(
     Canaries are statements that must fire and near misses that must stay quiet, run through every
     enabled detector. Single ones may fail and are warnings; where none of a detector's canaries
     fires, all of its near misses do, or it says the same of everything, the check fails.
+
+    Of a NeMo Guardrails configuration it says which keys NeMo drops, which flows do not exist, and
+    whether our rails really run in it.
     """
+    if policy is not None and policy.is_dir():
+        check_folder(policy)
+        return
     from corroborator.canary_run import run_canaries  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.cli._guard import open_engine  # noqa: PLC0415 - as above
     from corroborator.policy import load_policy  # noqa: PLC0415 - as above

@@ -73,12 +73,16 @@ def test_without_our_output_rail_nothing_is_held_and_the_record_says_so(
     assert reply_of(own_guard)["colludes"]
 
 
-def test_without_our_input_rail_a_held_reply_is_checked_and_nothing_steered(
-    app_of: AppOf, own_guard: Guard
+@pytest.mark.parametrize("stream", [False, True])
+def test_without_our_input_rail_a_reply_is_checked_and_nothing_steered(
+    app_of: AppOf, own_guard: Guard, stream: bool
 ) -> None:
     model = RecordingModel(ADOPTS, KIND)
     app = app_of(model, NO_INPUT_RAIL)
-    assert app.generate(messages=user(CLAIM))["content"] == KIND
+    if stream:
+        assert run(streamed(app, user(CLAIM))) == [KIND]
+    else:
+        assert app.generate(messages=user(CLAIM))["content"] == KIND
     assert model.steered[0] is False
     assert actions(own_guard) == ["revised"]
 

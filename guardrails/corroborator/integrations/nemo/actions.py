@@ -61,10 +61,15 @@ async def check_input(
     if call is None:
         return _unguarded()
     turn = await call.open(as_text(text), _rail_id(events))
-    if config is not None and config.passthrough:
-        steer_request(call)
     if turn is None:
         return RailOutcome.block(reason=KEY, metadata={"reply": call.replacement()})
+    if config.colang_version != "1.0" and call.steering and isinstance(text, str):
+        annotated = f"{text}\n\n{call.steering}"  # what such an app sends on is its own affair
+        return RailOutcome.transform(
+            [(TransformTarget.USER_MESSAGE, annotated)], reason=KEY, metadata=_metadata(call)
+        )
+    if config.passthrough:
+        steer_request(call)
     return RailOutcome.allow(reason=turn.decision.verdict, metadata=_metadata(call))
 
 
@@ -125,6 +130,8 @@ def steer_request(call: GuardedCall) -> None:
 def withhold_reasoning(events: Events) -> None:
     """Empty the reasoning behind a draft that is not sent: NeMo would show it before the reply."""
     for event in events:
+        if not isinstance(event, dict):
+            continue  # Colang 2 has objects among them, which hold no reasoning
         if event.get("type") == "BotThinking":
             event["content"] = ""
         elif event.get("type") == "ContextUpdate" and "bot_thinking" in event.get("data", {}):
@@ -154,7 +161,7 @@ def _unguarded() -> RailOutcome:
 
 def _rail_id(events: Events | None) -> str | None:
     """Return the id under which NeMo's own log has the rail that runs."""
-    rails = [e for e in events or () if e.get("type") == "StartInputRail"]
+    rails = [e for e in events or () if isinstance(e, dict) and e.get("type") == "StartInputRail"]
     return str(rails[-1]["uid"]) if rails and rails[-1].get("uid") else None
 
 

@@ -1,14 +1,16 @@
 """The demonstration model as an engine of NeMo: a configuration runs before it has a real one."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from nemoguardrails import register_provider
 from nemoguardrails.types import LLMResponse, LLMResponseChunk
 
-from corroborator.demonstration import DemonstrationModel
+from corroborator.demonstration import DemonstrationModel, load_demonstration
 
 ENGINE = "corroborator-demo"
+
+_KNOWN = [turn.user for talk in load_demonstration().conversations for turn in talk.turns]
 
 
 class DemonstrationEngine:
@@ -34,20 +36,19 @@ class DemonstrationEngine:
             yield LLMResponseChunk(delta_content=word if number == 0 else f" {word}")
 
     def _reply(self, prompt: Any) -> str:
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        read = [_as_dict(message) for message in messages]
+        if isinstance(prompt, str):  # a prompt that NeMo wrote holds instructions and conversation
+            asked = max(_KNOWN, key=prompt.rfind)
+            said = asked if asked in prompt else ""
+            return self._model.reply([{"role": "user", "content": said}], prompt)
+        read = [_as_dict(message) for message in prompt]
         told = [m["content"] for m in read if m["role"] == "system"]
         talk = [m for m in read if m["role"] in ("user", "assistant")]
-        return self._model.reply(_or_nothing(talk), "\n\n".join(told))
+        return self._model.reply(talk, "\n\n".join(told))
 
 
 def _as_dict(message: Any) -> dict[str, str]:
     given = message if isinstance(message, dict) else message.to_dict()
     return {"role": given["role"], "content": str(given.get("content") or "")}
-
-
-def _or_nothing(talk: Sequence[dict[str, str]]) -> Sequence[dict[str, str]]:
-    return talk or [{"role": "user", "content": ""}]
 
 
 def register() -> None:

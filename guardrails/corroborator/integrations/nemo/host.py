@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from corroborator.guard import Guard
-from corroborator.integrations.nemo import actions, demo, embedding
+from corroborator.integrations.nemo import actions, colang2, demo, embedding
 from corroborator.integrations.nemo.call import CURRENT, GuardedCall
+from corroborator.integrations.nemo.check import INPUT_FLOW, OUTPUT_FLOW
 from corroborator.integrations.nemo.conversation import (
     copied,
     from_events,
@@ -22,8 +23,6 @@ from corroborator.integrations.nemo.conversation import (
 )
 from corroborator.integrations.nemo.settings import read_settings, shared_guard
 from corroborator.integrations.nemo.streams import GuardedStream
-
-INPUT_FLOW, OUTPUT_FLOW = "corroborator check input", "corroborator check output"
 
 _Given = dict[str, Any]
 _Generate = Callable[..., Coroutine[Any, Any, Any]]
@@ -47,6 +46,9 @@ def init(app: Any) -> None:
     embedding.register()
     demo.register()
     app.generate_async = _generating(app, guard)
+    if app.config.colang_version != "1.0":
+        app.process_events_async = colang2.processing(app, guard)
+        return
     app.stream_async = _streaming(app, guard)
     app.generate_events_async = _generating_events(app, guard)
 
@@ -122,7 +124,7 @@ def _streaming(app: Any, guard: Guard) -> Callable[..., AsyncIterator[Any]]:
             pieces = plain(**given)  # a task that it starts takes the call along
         finally:
             CURRENT.reset(token)
-        return GuardedStream(call, pieces, checks=checks, written=given.get("generator") is None)
+        return GuardedStream(call, pieces, checks=checks)
 
     return stream_async
 

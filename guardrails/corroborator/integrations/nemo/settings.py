@@ -4,7 +4,9 @@ import atexit
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ _PATHS = ("model", "exemplars", "texts")
 _guards: dict[str, Guard] = {}
 _encoders: dict[str, Encoder] = {}
 _lock = threading.RLock()
+_on_trial: ContextVar[bool] = ContextVar("corroborator_on_trial", default=False)
 
 
 def read_settings(custom_data: Mapping[str, Any] | None, folder: Path) -> Policy:
@@ -51,12 +54,30 @@ def read_settings(custom_data: Mapping[str, Any] | None, folder: Path) -> Policy
 
 def shared_guard(policy: Policy) -> Guard:
     """Return the guard for a policy; the same for all apps of the process that ask for the same."""
+    if _on_trial.get():
+        policy = unrecorded(policy)
     key = json.dumps(policy.model_dump(mode="json"), sort_keys=True)
     with _lock:
         if key not in _guards:
             _guards[key] = Guard(policy, encoder=shared_encoder(policy.encoder))
             _LOG.info("guarding with profile %s; %s", policy.profile, effective(policy))
         return _guards[key]
+
+
+@contextmanager
+def on_trial() -> Iterator[None]:
+    """Keep what apps made in here record in memory alone."""
+    token = _on_trial.set(True)
+    try:
+        yield
+    finally:
+        _on_trial.reset(token)
+
+
+def unrecorded(policy: Policy) -> Policy:
+    """Return the same policy with records in memory, and without their text."""
+    audit = policy.audit.model_copy(update={"store": None, "content": "none"})
+    return policy.model_copy(update={"audit": audit})
 
 
 def shared_encoder(spec: str) -> Encoder:

@@ -21,14 +21,11 @@ class GuardedStream(AsyncIterator[Any]):
         call: opened by the input rail before the first piece comes.
         pieces: NeMo's stream of texts, or of mappings with ``text``.
         checks: whether our output rail is among those of the app.
-        written: whether NeMo's own rails run behind the stream; else the text comes from the app.
     """
 
-    def __init__(
-        self, call: GuardedCall, pieces: AsyncIterator[Any], *, checks: bool, written: bool
-    ) -> None:
+    def __init__(self, call: GuardedCall, pieces: AsyncIterator[Any], *, checks: bool) -> None:
         self._call = call
-        self._shown = _guarded(call, pieces, checks=checks, written=written)
+        self._shown = _guarded(call, pieces, checks=checks)
 
     async def __anext__(self) -> Any:
         return await anext(self._shown)
@@ -40,19 +37,17 @@ class GuardedStream(AsyncIterator[Any]):
 
 
 async def _guarded(
-    call: GuardedCall, pieces: AsyncIterator[Any], *, checks: bool, written: bool
+    call: GuardedCall, pieces: AsyncIterator[Any], *, checks: bool
 ) -> AsyncGenerator[Any, None]:
     shown: list[str] = []
     held: list[Any] = []
     try:
-        if not written:
-            await call.open()
         async for piece in _within(call, pieces):
             if _is_error(piece):
                 held.clear()
                 yield piece
                 break
-            if checks and call.turn is not None and call.turn.hold:
+            if checks and await _holds(call):
                 held.append(piece)
                 continue
             shown.append(_text(piece))
@@ -61,10 +56,19 @@ async def _guarded(
             reply = await _judged(call, "".join(map(_text, held)))
             shown.append(reply)
             yield reply if isinstance(held[-1], str) else {**held[-1], "text": reply}
+        elif not shown and call.final:  # an input rail has answered, and NeMo streams no such text
+            shown.append(call.final)
+            yield call.final
     finally:
         call.close("".join(shown))  # before NeMo waits for its model to finish
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
+
+
+async def _holds(call: GuardedCall) -> bool:
+    """Return whether the reply is kept back; also where the guard cannot say what to do."""
+    turn = await call.open()  # open already, unless no input rail of ours has run
+    return turn is None or turn.hold
 
 
 async def _judged(call: GuardedCall, text: str) -> str:
