@@ -49,14 +49,19 @@ $(TEST)/.made: requirements/dev.txt pyproject.toml
 
 NEMO    := .venv-nemo
 IN_NEMO := $(NEMO)/bin/python -m
-NEMO_PY := guardrails/corroborator/integrations/nemo tests/integrations/nemo examples/nemo tools/nemo_keys.py
+NEMO_PY := guardrails/corroborator/integrations/nemo tests/integrations/nemo examples/nemo \
+    benchmarks/nemo.py tools/nemo_keys.py tools/peers_nemo.py
 
 .PHONY: test-nemo
 test-nemo: $(NEMO)/.made ## NeMo Guardrails: lint, types, tests against the real host
 	$(IN_NEMO) ruff check $(NEMO_PY)
 	$(IN_NEMO) ruff format --check $(NEMO_PY)
 	$(IN_NEMO) mypy $$(find $(NEMO_PY) -name '*.py')
-	$(IN_NEMO) pytest -q -rs -m "not slow" tests/integrations/nemo
+	$(IN_NEMO) pytest -q -rs --ignore=tests/integrations/nemo/peers tests/integrations/nemo
+
+.PHONY: peers-nemo
+peers-nemo: $(NEMO)/.made ## the same NeMo tests without rails, with NVIDIA's rail, with ours (SUITE=DIR)
+	$(NEMO)/bin/python tools/peers_nemo.py $(SUITE)
 
 $(NEMO)/.made: requirements/nemo.txt pyproject.toml
 	@echo "setting up $(NEMO)"

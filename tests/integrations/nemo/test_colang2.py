@@ -17,6 +17,7 @@ from integrations.nemo.conftest import (
     RecordingModel,
     actions,
     run,
+    streamed,
     user,
 )
 
@@ -59,14 +60,14 @@ def config(own_guard: Guard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         ([ADOPTS, ADOPTS, ADOPTS], None, "replaced"),
     ],
 )
-@pytest.mark.parametrize("sync", [True, False])
-def test_generate(
+@pytest.mark.parametrize("way", ["generate", "generate_async", "stream_async"])
+def test_a_claim(
     config: RailsConfig,
     own_guard: Guard,
     script: list[str],
     reply: str | None,
     action: str,
-    sync: bool,
+    way: str,
 ) -> None:
     model = RecordingModel(*script)
     app = LLMRails(config, llm=model)

@@ -16,11 +16,7 @@ from pydantic import ValidationError
 from corroborator.errors import CorroboratorError, InputError
 from corroborator.evidence import TEXT_CHARACTERS, Evidence
 from corroborator.integrations.nemo.call import CURRENT, LOG, GuardedCall, as_text
-from corroborator.integrations.nemo.conversation import (
-    GivenEvidence,
-    steered,
-    without_contexts,
-)
+from corroborator.integrations.nemo.conversation import GivenEvidence, steered, without_contexts
 from corroborator.integrations.nemo.revision import settled
 from corroborator.integrations.nemo.settings import KEY
 
@@ -30,8 +26,6 @@ CHECK_INPUT, CHECK_OUTPUT, GROUND = (
     "corroborator_ground",
 )
 Events = list[dict[str, Any]]
-
-
 _Action = Callable[..., Awaitable[RailOutcome]]
 
 
@@ -82,9 +76,9 @@ async def check_output(text: Any = "", events: Events | None = None, **_: Any) -
         return _unguarded()
     if events is None:  # a piece of a stream; `streams` keeps it back where it must not be shown
         return RailOutcome.allow(metadata={"piece": True})
-    if call.failed and call.turn is None:
-        return RailOutcome.allow(metadata=_metadata(call))  # the text is ours
     draft = as_text(text)
+    if call.failed and draft == call.replacement():
+        return RailOutcome.allow(metadata=_metadata(call))
     reply = await settled(call, draft)
     if reply == draft:
         return RailOutcome.allow(metadata=_metadata(call))

@@ -25,6 +25,7 @@ class GuardedCall:
         app: the ``LLMRails`` that is called.
         guard: judges the turn.
         messages: what the caller handed over.
+        options: NeMo's for this call.
         streamed: whether the reply is a stream, behind which the app calls itself.
 
     Attributes:
@@ -38,9 +39,15 @@ class GuardedCall:
     """
 
     def __init__(
-        self, app: Any, guard: Guard, messages: Messages, *, streamed: bool = False
+        self,
+        app: Any,
+        guard: Guard,
+        messages: Messages,
+        options: Any = None,
+        *,
+        streamed: bool = False,
     ) -> None:
-        self.app, self.guard = app, guard
+        self.app, self.guard, self.options = app, guard, options
         self.messages = spoken(messages)
         self.turn: Turn | None = None
         self.failed = self.judged = self.steered = False
@@ -53,14 +60,20 @@ class GuardedCall:
 
     def claimed_by(self, app: object) -> bool:
         """Return whether the call that asks is the one behind this stream; true once."""
-        claimed, self._unclaimed = self._unclaimed and app is self.app, False
-        return claimed
+        if app is not self.app or not self._unclaimed:
+            return False
+        self._unclaimed = False
+        return True
 
     @property
     def steering(self) -> str:
         """What goes into the model's instructions by now; empty if there is nothing to say."""
         text = self.turn.steering if self.turn is not None else ""
         return "\n\n".join(filter(None, (text, *self.guidance)))
+
+    def runs(self, rails: str) -> bool:
+        """Return whether a kind of rails runs under the options of this call."""
+        return self.options is None or getattr(self.options.rails, rails) is not False
 
     async def open(self, said: str = "", host_id: str | None = None) -> Turn | None:
         """Open the turn, where it is not open yet.

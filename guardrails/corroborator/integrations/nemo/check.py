@@ -208,7 +208,7 @@ def _prompts(folder: NemoFolder) -> Iterator[Remark]:
 
 def _runtime(folder: NemoFolder) -> Iterator[Remark]:
     if folder.colang != "1.0":
-        text = "Colang 2: guidance goes into the user's message; nothing streams; see docs/nemo.md"
+        text = "Colang 2: guidance goes into the user's message; see docs/nemo.md"
         yield Remark("note", f"colang_version: {text}", _at(folder.place("colang_version")))
         for name in ("core", "guardrails", "llm"):
             if Path(name).exists():

@@ -10,6 +10,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from nemoguardrails.rails.llm.options import GenerationOptions
+
 from corroborator.guard import Guard
 from corroborator.integrations.nemo import actions, colang2, demo, embedding
 from corroborator.integrations.nemo.call import CURRENT, GuardedCall
@@ -46,11 +48,11 @@ def init(app: Any) -> None:
     embedding.register()
     demo.register()
     app.generate_async = _generating(app, guard)
-    if app.config.colang_version != "1.0":
-        app.process_events_async = colang2.processing(app, guard)
-        return
     app.stream_async = _streaming(app, guard)
-    app.generate_events_async = _generating_events(app, guard)
+    if app.config.colang_version == "1.0":
+        app.generate_events_async = _generating_events(app, guard)
+    else:
+        app.process_events_async = colang2.processing(app, guard)
 
 
 def _instructions(config: Any) -> Callable[[], str]:
@@ -74,10 +76,10 @@ def _generating(app: Any, guard: Guard) -> _Generate:
         streamed = CURRENT.get()
         if streamed is not None and streamed.claimed_by(app):
             await _prepare(app, streamed, given)
-            streamed.final = seen(await plain(**given), given)
+            streamed.final = seen(streamed, await plain(**given))
             return None
-        call = GuardedCall(app, guard, _messages(given))
-        return await _closing(call, _prepared(app, call, given, plain), given)
+        call = GuardedCall(app, guard, _messages(given), _options(given))
+        return await _closing(call, _prepared(app, call, given, plain))
 
     return generate_async
 
@@ -93,12 +95,12 @@ def _generating_events(app: Any, guard: Guard) -> _Generate:
     @wraps(plain)
     async def generate_events_async(events: list[dict[str, Any]]) -> Any:
         call = GuardedCall(app, guard, from_events(events))
-        return await _closing(call, plain(events=events), {})
+        return await _closing(call, plain(events=events))
 
     return generate_events_async
 
 
-async def _closing(call: GuardedCall, running: Coroutine[Any, Any, Any], given: _Given) -> Any:
+async def _closing(call: GuardedCall, running: Coroutine[Any, Any, Any]) -> Any:
     token = CURRENT.set(call)
     try:
         result = await running
@@ -107,7 +109,7 @@ async def _closing(call: GuardedCall, running: Coroutine[Any, Any, Any], given: 
         raise
     finally:
         CURRENT.reset(token)
-    await call.aclose(seen(result, given))
+    await call.aclose(seen(call, result))
     return result
 
 
@@ -117,8 +119,8 @@ def _streaming(app: Any, guard: Guard) -> Callable[..., AsyncIterator[Any]]:
     @wraps(plain)
     def stream_async(*arguments: Any, **named: Any) -> AsyncIterator[Any]:
         given = _given(plain, arguments, named)
-        call = GuardedCall(app, guard, _messages(given), streamed=True)
-        checks = OUTPUT_FLOW in app.config.rails.output.flows
+        call = GuardedCall(app, guard, _messages(given), _options(given), streamed=True)
+        checks = _checks_replies(app.config)
         token = CURRENT.set(call)
         try:
             pieces = plain(**given)  # a task that it starts takes the call along
@@ -129,13 +131,19 @@ def _streaming(app: Any, guard: Guard) -> Callable[..., AsyncIterator[Any]]:
     return stream_async
 
 
+def _checks_replies(config: Any) -> bool:
+    """Return whether replies of an app pass our output rail."""
+    if config.colang_version == "1.0":
+        return OUTPUT_FLOW in config.rails.output.flows
+    return any(flow.name == "output rails" for flow in config.flows)
+
+
 async def _prepare(app: Any, call: GuardedCall, given: _Given) -> None:
     """Open and steer the turn before NeMo starts, where it would run no input rails."""
     messages = given.get("messages")
-    options = given.get("options")
     if INPUT_FLOW not in app.config.rails.input.flows or not has_tools(messages or ()):
         return
-    if not _runs(options, "input"):
+    if not call.runs("input"):
         return
     await call.open()
     if app.config.passthrough and call.steering:
@@ -156,33 +164,25 @@ def _messages(given: _Given) -> list[dict[str, Any]]:
     if given.get("prompt") is not None:
         return [{"role": "user", "content": given["prompt"]}]
     messages = told(given.get("messages") or [], given.get("state"))
-    last = messages[-1] if messages else {}
-    if last.get("role") == "assistant" and not _runs(given.get("options"), "dialog"):
+    last, options = messages[-1] if messages else {}, _options(given)
+    if last.get("role") == "assistant" and options and options.rails.dialog is False:
         return messages[:-1]
     return messages
 
 
-def _runs(options: Any, rails: str) -> bool:
-    """Return whether a kind of rails runs under these options of a call."""
-    if options is None:
-        return True
-    chosen = options.get("rails", {}) if isinstance(options, Mapping) else options.rails
-    if isinstance(chosen, Mapping):
-        return bool(chosen.get(rails, True))
-    if isinstance(chosen, list):
-        return rails in chosen
-    return bool(getattr(chosen, rails))
+def _options(given: _Given) -> GenerationOptions | None:
+    options = given.get("options")
+    return GenerationOptions(**options) if isinstance(options, Mapping) else options
 
 
-def seen(result: Any, given: _Given) -> str | None:
+def seen(call: GuardedCall, result: Any) -> str | None:
     """Return the reply that a call gives to the user; None where it gives none.
 
     Args:
+        call: the call.
         result: what NeMo returned: a text, a message, a list of events or a response.
-        given: the arguments of the call.
     """
-    options = given.get("options")
-    if not _runs(options, "dialog") and not _runs(options, "output"):
+    if not call.runs("dialog") and not call.runs("output"):
         return None  # NeMo hands back what the user wrote
     if isinstance(result, list):
         said = [m["content"] for m in from_events(result) if m["role"] == "assistant"]

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from nemoguardrails.context import generation_options_var, llm_call_info_var, raw_llm_request
+from nemoguardrails.context import llm_call_info_var
 from nemoguardrails.llm.call import llm_call
 from nemoguardrails.llm.types import Task
 from nemoguardrails.logging.explain import LLMCallInfo
 
 from corroborator.integrations.nemo.call import LOG, GuardedCall
-from corroborator.integrations.nemo.conversation import as_events, steered, without_contexts
+from corroborator.integrations.nemo.conversation import as_events, steered
 
 TASK = "corroborator_revise"
 """How the call is named in NeMo's log."""
@@ -23,7 +23,7 @@ async def settled(call: GuardedCall, draft: str) -> str | None:
     call.judged = True
     verdict = await call.check(draft)
     while verdict is not None and verdict.kind == "revise":
-        if not _may_ask(call):
+        if call.app.llm is None or not call.runs("dialog"):
             return None
         draft = await _revised(call) or draft  # a model that fails uses up its attempts
         verdict = await call.check(draft)
@@ -32,14 +32,7 @@ async def settled(call: GuardedCall, draft: str) -> str | None:
     return verdict.text if verdict.kind == "replace" else draft
 
 
-def _may_ask(call: GuardedCall) -> bool:
-    """Return whether there is a model, and the app is not only asked to check."""
-    options = generation_options_var.get()
-    return call.app.llm is not None and (options is None or options.rails.dialog is not False)
-
-
 async def _revised(call: GuardedCall) -> str | None:
-    options = generation_options_var.get()
     tasks = call.app.runtime.llm_task_manager
     llm_call_info_var.set(LLMCallInfo(task=TASK))
     try:
@@ -47,7 +40,7 @@ async def _revised(call: GuardedCall) -> str | None:
             call.app.llm,
             await _prompt(call),
             stop=None if call.app.config.passthrough else ["User:"],
-            llm_params=(options and options.llm_params) or {},
+            llm_params=(call.options and call.options.llm_params) or {},
         )
         parsed: str = tasks.parse_task_output(Task.GENERAL, output=response.content)
     except Exception as error:  # noqa: BLE001 - each provider has its own, and may quote text
@@ -58,9 +51,9 @@ async def _revised(call: GuardedCall) -> str | None:
 
 async def _prompt(call: GuardedCall) -> Any:
     """Return the prompt of the main call with all guidance of this turn."""
-    app, request = call.app, raw_llm_request.get()
-    if app.config.passthrough and isinstance(request, list):
-        return steered(without_contexts(request), "\n\n".join(call.guidance))
+    app = call.app
+    if app.config.passthrough:
+        return steered(call.messages, call.steering)
     kb = app.runtime.registered_action_params.get("kb")
     said = call.messages[-1]["content"] if call.messages else ""
     chunks = await kb.search_relevant_chunks(said) if kb and isinstance(said, str) else []
