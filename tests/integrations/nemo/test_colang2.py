@@ -72,9 +72,13 @@ def test_a_claim(
     model = RecordingModel(*script)
     app = LLMRails(config, llm=model)
     messages = user(CLAIM)
-    result = app.generate(messages=messages) if sync else run(app.generate_async(messages=messages))
-    expected = reply or own_guard.engine.texts.replacements.text("surveillance_claim")
-    assert result["content"] == expected
+    if way == "stream_async":
+        result = "".join(run(streamed(app, messages)))
+    elif way == "generate_async":
+        result = run(app.generate_async(messages=messages))["content"]
+    else:
+        result = app.generate(messages=messages)["content"]
+    assert result == (reply or own_guard.engine.texts.replacements.text("surveillance_claim"))
     assert all(model.steered)
     assert messages == user(CLAIM)
     assert actions(own_guard) == [action]
