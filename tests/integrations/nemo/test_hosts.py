@@ -68,6 +68,27 @@ def test_the_next_engine_says_that_it_cannot_and_the_facade_falls_back(
     assert actions(own_guard) == ["revised"]
 
 
+@pytest.mark.parametrize("draft", [KIND, ADOPTS])
+def test_a_runnable_in_place_of_the_model_is_checked_and_not_steered(
+    own_guard: Guard, monkeypatch: pytest.MonkeyPatch, draft: str
+) -> None:
+    monkeypatch.setattr(host, "shared_guard", lambda _: own_guard)
+    asked: list[dict[str, Any]] = []
+
+    async def runnable(context: dict[str, Any], **_: Any) -> str:
+        asked.append(context)
+        return draft
+
+    yaml = f"import_paths: [{RAILS}]\n{MODES['passthrough']}"
+    app = LLMRails(RailsConfig.from_content(yaml_content=yaml))
+    app.passthrough_fn = runnable
+    reply = app.generate(messages=user(CLAIM))["content"]
+    replacement = own_guard.engine.texts.replacements.text("surveillance_claim")
+    assert reply == (KIND if draft == KIND else replacement)
+    assert asked[0]["user_message"] == CLAIM
+    assert len(actions(own_guard)) == 1
+
+
 def test_the_manifest_is_one_and_an_entry_point_leads_to_it() -> None:
     (found,) = entry_points(group="nemoguardrails.rails", name="corroborator")
     manifest = found.load()

@@ -4,8 +4,10 @@ This needs NeMo, and runs what the configuration itself runs when it starts (its
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ def trial(folder: Path) -> list[Remark]:
             f" {{type: embeddings, engine: {embedding.ENGINE}, model: builtin}} needs none"
         )
         return [Remark("note", text)]
-    with on_trial():
+    with on_trial(), _quiet():
         try:
             model = _Agreeing()
             guard = shared_guard(read_settings(config.custom_data, folder))
@@ -42,6 +44,18 @@ def trial(folder: Path) -> list[Remark]:
         except Exception as error:  # noqa: BLE001 - as above
             return [Remark("error", f"NeMo cannot run this: {_reason(error)}")]
         return list(_seen(guard, model, reply, before))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep NeMo from warning of what only the trial does."""
+    logger = logging.getLogger("nemoguardrails")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _Agreeing:
