@@ -129,6 +129,7 @@ lock: ## pin anew what gets installed; run all tests afterwards
 	$(COMPILE) pyproject.toml --extra fit --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(COMPILE) pyproject.toml --extra langchain --group langchain -c requirements/dev.txt -o requirements/langchain.txt
+	$(COMPILE) pyproject.toml --extra review --extra fit --group review -c requirements/dev.txt -o requirements/review.txt
 	$(COMPILE) --group wheel -c requirements/dev.txt -o requirements/wheel.txt
 	$(COMPILE) pyproject.toml --extra nemo --group nemo -o requirements/nemo.txt
 

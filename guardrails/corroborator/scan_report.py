@@ -7,7 +7,6 @@ from itertools import takewhile
 from typing import Literal, Self
 
 from corroborator.audit import StoredTurn
-from corroborator.ledger import Ledger
 from corroborator.stored_record import Detail
 from corroborator.transcripts import Transcript
 
@@ -79,7 +78,7 @@ class ConversationReport:
     ) -> Self:
         """Count what the records of a conversation hold."""
         details = [detail for _, detail in run]
-        faults = [_at_fault(detail) for detail in details if _is_concerned(detail)]
+        faults = [_at_fault(detail) for detail in details if detail.concerned]
         disclosed = [d for d in details if any(finding.protected for finding in d.findings)]
         before = takewhile(lambda message: message.role != "user", transcript.messages)
         return cls(
@@ -95,7 +94,7 @@ class ConversationReport:
             colluding=sum(colludes for colludes, _ in faults),
             over_correcting=sum(corrects for _, corrects in faults),
             disclosures_met_badly=sum(any(_at_fault(detail)) for detail in disclosed),
-            single_fires=sum(any(_at_fault(d)) for d in details if not _is_concerned(d)),
+            single_fires=sum(any(_at_fault(d)) for d in details if not d.concerned),
             statements=sum(detail.statements + detail.not_covered for detail in details),
             not_covered=sum(detail.not_covered for detail in details),
             unread=sum(detail.unread for detail in details),
@@ -150,12 +149,6 @@ class ScanReport:
 def _at_fault(detail: Detail) -> tuple[bool, bool]:
     reply = detail.reply
     return (False, False) if reply is None else (reply.colludes, reply.over_corrects)
-
-
-def _is_concerned(detail: Detail) -> bool:
-    """Whether a turn gives a fault something to be about; see `corroborator.drafts`."""
-    open_threads = Ledger.from_state(detail.ledger_after).open_threads()
-    return bool(detail.findings or open_threads or detail.decision.risk_hold)
 
 
 def _turns_by_id(details: Iterable[Detail], *, protected: bool) -> dict[str, int]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from corroborator.audit import StoredTurn
 from corroborator.exemplars import Vectors
+from corroborator.ledger import Ledger
 
 Place = tuple[int, int, int]
 """Position of a message, and start and end in it in characters."""
@@ -94,15 +95,23 @@ class Detail(_Part):
     turn: int
     repeated: bool = False
     retrospective: bool = False
+    languages: Mapping[str, int] = {}
     statements: int
     not_covered: int
     unread: int
+    scores: Mapping[str, float] = {}
     findings: tuple[StoredFinding, ...]
     decision: StoredDecision
     drafts: tuple[StoredDraft, ...]
     reply: StoredReply | None
     ledger_before: Mapping[str, object]
     ledger_after: Mapping[str, object]
+
+    @property
+    def concerned(self) -> bool:
+        """Whether the turn gives a fault something to be about; see `corroborator.drafts`."""
+        threads = Ledger.from_state(self.ledger_after).open_threads()
+        return bool(self.findings or threads or self.decision.risk_hold)
 
 
 class StoredMessage(_Part):

@@ -16,7 +16,7 @@ SCHEMA = 1
 GENESIS = "0" * 64
 """What the first event of a chain holds in place of a hash."""
 
-NoteKind = Literal["exported", "accessed", "config_changed"]
+NoteKind = Literal["exported", "accessed", "config_changed", "reviewed", "proposed", "decided"]
 Kind = Literal["opened", "closed", "gap", "erased"] | NoteKind
 KINDS = frozenset(kind for part in get_args(Kind) for kind in get_args(part))
 

@@ -95,9 +95,19 @@ def data_key(connection: Connection, master: MasterKey, chain: str) -> bytes:
     Raises:
         IntegrityError: the stored key was changed.
     """
-    wrapped = connection.scalar(_WRAPPED, {"of": chain})
-    if wrapped is not None:
-        return unwrap(master, wrapped, chain)
+    known = known_key(connection, master, chain)
+    if known is not None:
+        return known
     key = new_data_key()
     connection.execute(keys.insert(), {"chain": chain, "wrapped": wrap(master, key, chain)})
     return key
+
+
+def known_key(connection: Connection, master: MasterKey, chain: str) -> bytes | None:
+    """Return the key of a chain; None where there is none.
+
+    Raises:
+        IntegrityError: the stored key was changed.
+    """
+    wrapped = connection.scalar(_WRAPPED, {"of": chain})
+    return None if wrapped is None else unwrap(master, wrapped, chain)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, MetaData, Table, func, inspect, select
 
 from corroborator.audit.chain import append, head_of
 from corroborator.audit.tables import (
@@ -46,12 +46,29 @@ def erase_chain(connection: Connection, chain: str, time: str) -> int | None:
     connection.execute(blanked(keys).where(keys.c.chain == chain))
     connection.execute(blanked(lookup).where(lookup.c.chain == chain))
     connection.execute(blanked(findings_index).where(findings_index.c.event.in_(ours)))
+    for table in _of_the_desk(connection):
+        blank = {c.name: None for c in table.columns if c.nullable}
+        connection.execute(table.update().where(table.c.chain == chain).values(blank))
     erased = connection.execute(blanked(details).where(details.c.event.in_(ours))).rowcount
     connection.execute(
         conversations.update().where(conversations.c.chain == chain).values(erased=True)
     )
     append(connection, head, "erased", time, {"details": erased})
     return erased
+
+
+def _of_the_desk(connection: Connection) -> list[Table]:
+    """Return the tables that the review desk keeps of conversations, where it was ever opened.
+
+    In them, what is nullable is about the person; see `corroborator.review.tables`.
+    """
+    names = [n for n in inspect(connection).get_table_names() if n.startswith("review_")]
+    found = [Table(name, MetaData(), autoload_with=connection) for name in names]
+    return [
+        table
+        for table in found
+        if "chain" in table.c and any(column.nullable for column in table.columns)
+    ]
 
 
 def quiet_since(connection: Connection, time: str) -> list[str]:

@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 from corroborator.audit import turns
 from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
 from corroborator.audit.chain import NoteKind, Record, append, find_head, iso_time, new_chain
-from corroborator.audit.contents import ContentKind
+from corroborator.audit.contents import ContentKind, known_key
 from corroborator.audit.erase import ErasureReport, erase_chain, quiet_since
 from corroborator.audit.export import event_line, last_row, other_events, turn_line, write_line
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.names import chain_named, chains_of_subject
-from corroborator.audit.reading import StoredTurn, TurnFilter, stored_turns
+from corroborator.audit.reading import StoredTurn, TurnFilter, ended_turns, stored_turns
+from corroborator.audit.sealing import seal, unseal
 from corroborator.audit.store import Store
 from corroborator.audit.turns import IndexRow, TurnHandle
 from corroborator.audit.verify import VerifyReport, verify
@@ -145,7 +146,7 @@ class AuditLog:
 
         Args:
             conversation: the one it is about; None for the store as a whole.
-            kind: ``exported``, ``accessed`` or ``config_changed``.
+            kind: see `corroborator.audit.chain.NoteKind`.
             body: see `corroborator.audit.bodies.NoteBody`.
         """
         if kind not in get_args(NoteKind):
@@ -215,6 +216,41 @@ class AuditLog:
         for record, intact in other_events(self._store, last):
             write_line(out, event_line(record, intact=intact))
         return count
+
+    @property
+    def store(self) -> Store:
+        """The store, for what is kept beside the log in the same database."""
+        return self._store
+
+    def ended(self, after: int, limit: int) -> list[tuple[int, StoredTurn]]:
+        """Read closed turns in the order of closing, for an index that follows the log.
+
+        Args:
+            after: row number of the last event that the index has seen; 0 for none.
+            limit: how many at most.
+
+        Returns:
+            The row number of each turn's last event, and the turn.
+        """
+        return ended_turns(self._store, self._master, after, limit)
+
+    def seal_beside(
+        self, connection: Connection, chain: str, text: str, place: str
+    ) -> bytes | None:
+        """Seal a text that is kept beside the log under the key of a conversation.
+
+        Returns:
+            None where there is no such key: no text is kept, or it was erased.
+        """
+        key = None if self._master is None else known_key(connection, self._master, chain)
+        return None if key is None else seal(key, text.encode("utf-8", "replace"), place)
+
+    def unseal_beside(
+        self, connection: Connection, chain: str, sealed: bytes | None, place: str
+    ) -> str | None:
+        """Read what `seal_beside` returned; None where it or its key is gone."""
+        key = None if self._master is None else known_key(connection, self._master, chain)
+        return None if key is None or sealed is None else unseal(key, sealed, place).decode()
 
     def erase(self, conversation: str) -> ErasureReport:
         """Erase a conversation: its key, details, index rows and names; a tombstone stays.

@@ -103,6 +103,15 @@ def stored_turns(
         yield _turn(row, master)
 
 
+def ended_turns(
+    store: Store, master: MasterKey | None, after: int, limit: int
+) -> list[tuple[int, StoredTurn]]:
+    """Read closed turns in the order of closing, with the row number of their last event."""
+    query = _query(None).add_columns(_closed.c.id.label("ended")).where(_closed.c.id > after)
+    rows = store.read(_fetch(query.order_by(_closed.c.id).limit(limit)))
+    return [(row.ended, _turn(row, master)) for row in rows]
+
+
 def paged(store: Store, query: Select[Any], number: ColumnElement[int]) -> Iterator[Row[Any]]:
     """Read rows in the order of a row number, selected as ``id``; no lock is held in between."""
     last = 0

@@ -1,0 +1,31 @@
+"""What the tests of the desk share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from corroborator import Guard
+from corroborator.audit import AuditLog, MasterKey
+from corroborator.review.settings import load_settings
+from review.desk import Hands, World
+
+GuardOf = Callable[..., Guard]
+
+
+@pytest.fixture
+def clock() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def world(guard_of: GuardOf, tmp_path: Path, clock: Hands) -> Iterator[World]:
+    """A store whose content is sealed."""
+    with AuditLog.open(
+        f"sqlite:///{tmp_path / 'log.db'}",
+        content="sealed",
+        master_key=MasterKey(bytes(32)),
+        clock=clock,
+    ) as log:
+        policy = "audit: {store: 'sqlite:///unused.db', content: sealed, retention: null}"
+        yield World(guard_of(policy, log), log, clock, load_settings())
