@@ -117,15 +117,9 @@ def replay_turn(engine: Engine, turn: StoredTurn) -> Replayed:
     if stored is None:
         return Replayed(turn.chain, last.seq, "another form of record")
     now = _statements(stored.sealed.messages)
-    units = Units(_units(stored.sealed.statements, now), _units(stored.sealed.passages, now))
-    day = datetime.fromisoformat(turn.opened.time).date()
-    outcome = engine.judge(
-        units,
-        stored.vectors,
-        stored.before,
-        TurnInput((), stored.before, stored.evidence, stored.detail.retrospective, day),
-        new=NewMessages((), repeated=stored.detail.repeated),
-    )
+    day = _day(turn)
+    outcome = _judged(engine, stored, now, day)
+    units = outcome.units
     found = [row for row, place in enumerate(stored.places) if place in now]
     return Replayed(
         turn.chain,
@@ -135,6 +129,38 @@ def replay_turn(engine: Engine, turn: StoredTurn) -> Replayed:
         drift=_drift(engine, [units.texts[row] for row in found], stored.vectors[found]),
         resplit=len(stored.places) - len(found),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A stored turn as another engine would have judged it.
+
+    Attributes:
+        outcome: up to the steering.
+        drafts: what would be done about each draft; none unless asked for.
+    """
+
+    outcome: Outcome
+    drafts: tuple[str, ...] = ()
+
+
+def judge_again(engine: Engine, turn: StoredTurn, *, drafts: bool = False) -> Again | None:
+    """Judge a stored turn from its vectors, without a comparison; None where that cannot be done.
+
+    Args:
+        engine: any, of the encoder that made the vectors.
+        turn: as it was stored.
+        drafts: whether its drafts, too, which are encoded for it.
+    """
+    stored = None if _obstacle(engine, turn) is not None else _read(turn)
+    if stored is None:
+        return None
+    day = _day(turn)
+    outcome = _judged(engine, stored, _statements(stored.sealed.messages), day)
+    if not drafts:
+        return Again(outcome)
+    texts = [draft.text for draft in stored.sealed.drafts]
+    return Again(outcome, tuple(_verdicts(engine, outcome, texts, day)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +195,21 @@ def _read(turn: StoredTurn) -> _Stored | None:
     except (InputError, ValueError):
         return None
     return stored if len(stored.vectors) == len(stored.places) else None
+
+
+def _judged(engine: Engine, stored: _Stored, now: Mapping[Place, Statement], day: date) -> Outcome:
+    """Judge the stored vectors."""
+    return engine.judge(
+        Units(_units(stored.sealed.statements, now), _units(stored.sealed.passages, now)),
+        stored.vectors,
+        stored.before,
+        TurnInput((), stored.before, stored.evidence, stored.detail.retrospective, day),
+        new=NewMessages((), repeated=stored.detail.repeated),
+    )
+
+
+def _day(turn: StoredTurn) -> date:
+    return datetime.fromisoformat(turn.opened.time).date()
 
 
 def _obstacle(engine: Engine, turn: StoredTurn) -> Obstacle | None:

@@ -15,6 +15,7 @@ from corroborator.cli import (
     fit,
     init,
     nemo,
+    review,
     scan,
     score,
 )
@@ -47,7 +48,7 @@ def _options(
     pass
 
 
-for _command in (demo, chat, scan, explain, score, audit, init, nemo, check, doctor, fit):
+for _command in (demo, chat, scan, explain, score, audit, review, init, nemo, check, doctor, fit):
     _command.register(app)
 
 

@@ -64,7 +64,7 @@ def verify(audit: AuditOption = None, policy: PolicyOption = None) -> None:
     What it cannot see: a whole conversation removed, or all hashes computed anew, by someone who
     can write to the store. Keep exports elsewhere to find that.
     """
-    with _opened(audit, policy) as opened:
+    with opened_log(audit, policy) as opened:
         report = opened.log.verify()
     verdict = Text("sound", "bold green") if report.ok else Text("not sound", "bold red")
     if report.ok and not report.events:
@@ -139,7 +139,7 @@ def show(
         raise InputError(f"no family is called {domain}{did_you_mean(domain, known)}")
     if action is not None and action not in ACTIONS:
         raise InputError(f"no action is called {action}; there are {', '.join(ACTIONS)}")
-    with _opened(audit, policy) as opened:
+    with opened_log(audit, policy) as opened:
         turns = opened.log.records(
             conversation, domain=domain, action=action, since=_utc(since), until=_utc(until)
         )
@@ -170,7 +170,7 @@ def export(
 
     The log notes the export.
     """
-    with _opened(audit, policy) as opened:
+    with opened_log(audit, policy) as opened:
         if opened.no_key is not None:
             note(f"what is under seal is not exported: {opened.no_key}")
         if out == STANDARD_STREAM:
@@ -196,7 +196,7 @@ def replay(
     from corroborator.policy import load_policy  # noqa: PLC0415 - as above
     from corroborator.replay import replay as replayed  # noqa: PLC0415 - as above
 
-    with _opened(audit, policy) as opened, ERR.status("deciding again"):
+    with opened_log(audit, policy) as opened, ERR.status("deciding again"):
         engine = open_engine(load_policy(policy))
         report = replayed(engine, opened.log.records(conversation))
     OUT.print(f"Decided as then: {report.same}. Decided otherwise: {len(report.different)}.")
@@ -248,7 +248,7 @@ def erase(
     if len(chosen) != 1:
         raise InputError("give one of: a conversation, --subject, --older-than")
     age = None if older_than is None else _age(older_than)
-    with _opened(audit, policy) as opened:
+    with opened_log(audit, policy) as opened:
         if not yes:
             typer.confirm(f"Erase {chosen[0]} for good?", abort=True, err=True)
         report = _erased(opened.log, conversation, subject, age)
@@ -283,7 +283,7 @@ class _Opened:
 
 
 @contextmanager
-def _opened(audit: str | None, policy: Path | None) -> Iterator[_Opened]:
+def opened_log(audit: str | None, policy: Path | None) -> Iterator[_Opened]:
     """Open a log that exists; a mistyped path must not become a new log that is sound."""
     from corroborator.audit import AuditLog, MasterKey  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.audit.sqlite import file_of, read_url  # noqa: PLC0415 - as above

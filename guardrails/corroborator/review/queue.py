@@ -13,7 +13,7 @@ from corroborator.review.accounts import Account
 from corroborator.review.clock import Clock
 from corroborator.review.facts import Band
 from corroborator.review.settings import Settings
-from corroborator.review.tables import answers, locks, queue, turns
+from corroborator.review.tables import answers, locks, queue, skips, turns
 
 SHOWN = 50
 TURNS_OF_EACH = (Band.FIRED, Band.SAMPLE, Band.NEAR)
@@ -76,6 +76,12 @@ class Queue:
             lambda connection: connection.execute(locks.update().where(mine).values(until=past))
         )
 
+    def skip(self, turn: int, account: Account) -> None:
+        """Leave a turn to others; it does not come to this account again."""
+        passed = skips.insert().values(turn=turn, account=account.id)
+        self.log.store.write(lambda connection: connection.execute(passed))
+        self.release(turn, account)
+
     def item(self, turn: int) -> Item | None:
         """Return a turn; None where it was erased or there is none."""
         wanted = self._items().where(queue.c.turn == turn, queue.c.band.is_not(None))
@@ -111,6 +117,7 @@ class Queue:
                 _in(band),
                 locks.c.account.is_(None) | (locks.c.account == account.id),
                 ~exists().where(answers.c.turn == queue.c.turn, mine),
+                ~exists().where(skips.c.turn == queue.c.turn, skips.c.account == account.id),
             )
             row = connection.execute(wanted.order_by(place).limit(1)).one_or_none()
             if row is not None:

@@ -77,17 +77,19 @@ class Gate:
             return 421, "The desk is not reached under this name."
         if scope["method"] not in _CHANGES:
             return None
-        origin = headers.get("origin")
-        if origin is not None and _name(origin.partition("://")[2]) not in self._hosts:
-            return 403, "This form was not sent by the desk."
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        if self._is_foreign(headers):
             return 403, "This form was not sent by the desk."
         length = headers.get("content-length", "")
         if not length.isdecimal():
             return 411, "The length of the form is missing."
-        if int(length) > MOST_BYTES:
-            return 413, "The form is too long."
-        return None
+        return (413, "The form is too long.") if int(length) > MOST_BYTES else None
+
+    def _is_foreign(self, headers: Headers) -> bool:
+        """Whether a browser says that a page elsewhere sent a form."""
+        origin = headers.get("origin")
+        if origin is not None and _name(origin.partition("://")[2]) not in self._hosts:
+            return True
+        return headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
 def _name(host: str) -> str:

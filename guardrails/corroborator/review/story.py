@@ -260,6 +260,15 @@ class Teller:
             )
 
 
+def spoken_in(turn: StoredTurn) -> list[str]:
+    """Return all that was said in a turn."""
+    text = read_text(turn)
+    if text is None:
+        return []
+    replies = [text.reply or "", *(draft.text for draft in text.drafts)]
+    return [*(message.text for message in text.messages), *replies]
+
+
 def _exchange(turn: StoredTurn) -> Exchange:
     text = read_text(turn)
     if text is None:

@@ -91,6 +91,14 @@ locks = Table(
     Column("until", Text, nullable=False),
 )
 
+skips = Table(
+    "review_skips",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("turn", Integer, nullable=False, index=True),
+    Column("account", Integer, nullable=False),
+)
+
 answers = Table(
     "review_answers",
     metadata,
