@@ -2,6 +2,7 @@
 
 RUN     := .venv
 TEST    := .venv-test
+REVIEW  := .venv-review
 WHEEL   := .venv-wheel
 LOCKS   := .venv-lock
 IN_TEST := $(TEST)/bin/python -m
@@ -33,11 +34,11 @@ test: $(TEST)/.made ## lint, types, quick tests with coverage
 	$(IN_TEST) ruff check
 	$(IN_TEST) ruff format --check
 	$(IN_TEST) mypy
-	$(IN_TEST) pytest -q -rs -m "not slow" --ignore=tests/integrations --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
+	$(IN_TEST) pytest -q -rs -m "not slow" --ignore=tests/integrations --ignore=tests/review --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
 
 .PHONY: test-slow
 test-slow: $(TEST)/.made package resolve ## the rest: slow tests, the wheel, licences, resolution
-	$(IN_TEST) pytest -q -rs -m slow --ignore=tests/integrations
+	$(IN_TEST) pytest -q -rs -m slow --ignore=tests/integrations --ignore=tests/review
 
 $(TEST)/.made: requirements/dev.txt pyproject.toml
 	@echo "setting up $(TEST)"
@@ -86,6 +87,22 @@ $(CHAIN)/.made: requirements/langchain.txt pyproject.toml
 	@echo "setting up $(CHAIN)"
 	@tools/make_venv.sh $(CHAIN) requirements/langchain.txt
 	@$(CHAIN)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: test-review
+test-review: $(REVIEW)/.made ## the review desk: types, tests, a real browser
+	tools/install_chromium.sh
+	$(REVIEW)/bin/python -m mypy guardrails/corroborator/review/*.py guardrails/corroborator/cli/review.py guardrails/corroborator/cli/report.py tests/review/*.py
+	$(REVIEW)/bin/python -m pytest -q -rs tests/review --cov --cov-config=tests/review/coverage.ini --cov-report=term:skip-covered --cov-fail-under=$(COVER)
+
+.PHONY: review-demo
+review-demo: $(REVIEW)/.made ## open the review desk on made-up conversations
+	@$(REVIEW)/bin/corroborator review demo
+
+$(REVIEW)/.made: requirements/review.txt pyproject.toml
+	@echo "setting up $(REVIEW)"
+	@tools/make_venv.sh $(REVIEW) requirements/review.txt
+	@$(REVIEW)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # --- package -----------------------------------------------------------------------------------
@@ -140,4 +157,4 @@ format: $(TEST)/.made ## format the code and mend what can be mended
 
 .PHONY: clean
 clean: ## remove environments, builds and caches
-	rm -rf $(RUN) $(TEST) $(NEMO) $(CHAIN) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(RUN) $(TEST) $(NEMO) $(CHAIN) $(REVIEW) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache

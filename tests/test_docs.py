@@ -34,8 +34,14 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 _TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
-NOT_RUN = ("corroborator chat", "corroborator fit", "make ")
-"""Waits for a person; takes minutes; makes environments. That they exist is checked."""
+NOT_RUN = (
+    "corroborator chat",
+    "corroborator fit",
+    "corroborator report",
+    "corroborator review",
+    "make ",
+)
+"""Wait for a person; take minutes; need an extra; make environments. That they exist is checked."""
 
 
 def blocks(page: Path, language: str) -> list[str]:

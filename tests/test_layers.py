@@ -51,3 +51,12 @@ def test_imports_run_downward_and_to_no_host(module: str) -> None:
         own = {name.split(".")[1] for name in names if name.startswith("corroborator.")}
         assert own <= below | {module}, path
         assert not {name.split(".")[0] for name in names} & HOSTS, path
+
+
+def test_only_commands_know_the_review_desk() -> None:
+    commands = {ROOT / "cli" / f"{name}.py" for name in ("audit", "review", "report")}
+    for path in set(ROOT.rglob("*.py")) - commands - set((ROOT / "review").rglob("*.py")):
+        found = [
+            n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.ImportFrom)
+        ]
+        assert not [n for n in found if (n.module or "").startswith("corroborator.review")], path

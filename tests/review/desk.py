@@ -57,7 +57,10 @@ class World:
         assert record is not None
         return record.split("/")[0]
 
+    def token(self, name: str, role: Role = "reviewer") -> str:
+        return invite(self.log, name, role, self.clock)
+
     def account(self, name: str, role: Role = "reviewer") -> Account:
-        found = by_token(self.log, invite(self.log, name, role, self.clock))
+        found = by_token(self.log, self.token(name, role))
         assert found is not None
         return found

@@ -95,3 +95,8 @@ def test_order_of_raters_and_units_does_not_matter(ratings: Ratings) -> None:
 
 def test_the_same_answers_give_the_same_interval() -> None:
     assert agreement(FOUR_OBSERVERS, 5) == agreement(FOUR_OBSERVERS, 5)
+
+
+def test_no_units_are_no_agreement() -> None:
+    found = agreement(np.empty((0, 2), dtype=np.intp), 2)
+    assert (found.units, found.share, found.alpha.value, found.ac1.value) == (0, None, None, None)

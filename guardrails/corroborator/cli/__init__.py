@@ -15,6 +15,7 @@ from corroborator.cli import (
     fit,
     init,
     nemo,
+    report,
     review,
     scan,
     score,
@@ -48,7 +49,21 @@ def _options(
     pass
 
 
-for _command in (demo, chat, scan, explain, score, audit, review, init, nemo, check, doctor, fit):
+for _command in (
+    demo,
+    chat,
+    scan,
+    explain,
+    score,
+    audit,
+    review,
+    report,
+    init,
+    nemo,
+    check,
+    doctor,
+    fit,
+):
     _command.register(app)
 
 

@@ -242,6 +242,8 @@ def erase(
     the log stays verifiable. Copies of the store made before, and what your application keeps
     itself, are not reached.
     """
+    from corroborator.review.traces import traces  # noqa: PLC0415 - slow; --help stays quick
+
     given = [(conversation, "this conversation"), (subject, "every conversation of this subject")]
     given.append((older_than, f"every conversation without a turn for {older_than}"))
     chosen = [what for value, what in given if value is not None]
@@ -252,9 +254,12 @@ def erase(
         if not yes:
             typer.confirm(f"Erase {chosen[0]} for good?", abort=True, err=True)
         report = _erased(opened.log, conversation, subject, age)
+        left = traces(opened.log, report.chains)
     if report.chains:
         what = f"{counted(len(report.chains), 'conversation')}, {counted(report.details, 'record')}"
         OUT.print(f"Erased: {what}.")
+    for words in left:
+        OUT.print(Text(f"Kept: {words}"), soft_wrap=True)
     if not report.complete:
         fail(
             "a reader keeps the store's write-ahead log from being cut; end it and erase again",

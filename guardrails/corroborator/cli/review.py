@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
 
-from corroborator.cli._common import LOG, OUT, AuditOption, PolicyOption, note
+from corroborator.cli._common import ERR, LOG, OUT, AuditOption, PolicyOption, note
 
 if TYPE_CHECKING:
     from corroborator.audit import AuditLog
+    from corroborator.review.desk import Desk
 
 PORT = 8400
 
@@ -88,6 +90,58 @@ def revoke(
     with _opened(audit, policy) as log:
         revoked(log, name)
     note(f"{name} can no longer sign in")
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = PORT,
+    only_seed: Annotated[
+        bool, typer.Option("--only-seed", help="Make the data and do not open the desk.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="For the data; your data folder by default.")
+    ] = None,
+) -> None:
+    """Open the desk on six weeks of made-up conversations, judged by the real guard."""
+    from corroborator.audit import AuditLog, MasterKey  # noqa: PLC0415 - slow
+    from corroborator.review.demonstration import demo_policy, seed  # noqa: PLC0415 - as above
+    from corroborator.review.serving import Place, serve  # noqa: PLC0415 - an extra
+
+    home = demo_folder(folder)
+    database = home / f"review-{token_hex(4)}.db"
+    url = f"sqlite:///{database}"
+    with ERR.status("guarding made-up conversations; this takes a minute"):
+        tokens = seed(url)
+    for name, token in tokens.items():
+        OUT.print(Text(f"{name}: {token}"), soft_wrap=True)
+    if only_seed:
+        OUT.print(Text(url), soft_wrap=True)
+        return
+    policy = demo_policy(home)
+    with AuditLog.open(url, master_key=MasterKey.load(database=database)) as log:
+        serve(
+            log, policy, Place(port=port), say=lambda words: OUT.print(Text(words), soft_wrap=True)
+        )
+
+
+def demo_folder(folder: Path | None) -> Path:
+    """Return the folder of the demonstration's data, made where it is not there."""
+    from platformdirs import user_data_path  # noqa: PLC0415 - slow
+
+    home = folder or user_data_path("corroborator") / "review-demo"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
+
+
+@contextmanager
+def opened_desk(audit: str | None, policy: Path | None) -> Iterator["Desk"]:
+    """Open a log that exists, and a desk over it."""
+    from corroborator.cli._guard import open_engine  # noqa: PLC0415 - slow
+    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
+    from corroborator.review.desk import Desk  # noqa: PLC0415 - as above
+
+    with _opened(audit, policy) as log:
+        yield Desk.open(log, open_engine(load_policy(policy)))
 
 
 @contextmanager

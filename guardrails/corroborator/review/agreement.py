@@ -105,7 +105,7 @@ def _alpha_terms(counts: Floats) -> Floats:
     diagonal = np.arange(counts.shape[1])
     pairs[:, diagonal, diagonal] -= counts
     weight = np.where(rated > 1, 1 / np.maximum(rated - 1, 1), 0.0)
-    return np.asarray((pairs * weight[:, None, None]).reshape(len(counts), -1))
+    return np.asarray((pairs * weight[:, None, None]).reshape(len(counts), counts.shape[1] ** 2))
 
 
 def _alpha(coincidences: Floats, categories: int) -> Floats:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from corroborator.errors import CorroboratorError
+from corroborator.errors import AuditError, CorroboratorError
 from corroborator.review import pages_lead, pages_sign_in, pages_turn, pages_watch
 from corroborator.review.desk import Desk
 from corroborator.review.security import Gate
@@ -21,6 +22,9 @@ from corroborator.review.web import NotSignedIn, Refused, Web, go, render
 
 _STATIC = Path(__file__).parent / "static"
 _REFRESH_SECONDS = 20
+_NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""Newer releases of FastAPI send spans where a provider is set; errors in them could hold text."""
+
 _LOG = logging.getLogger("corroborator.review")
 
 _SAID = {
@@ -49,7 +53,12 @@ def create_app(desk: Desk, hosts: Sequence[str], *, secure: bool = False) -> Fas
         follower.join()
 
     app = FastAPI(
-        title="Review desk", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life
+        telemetry=_NO_TELEMETRY,
+        title="Review desk",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
     )
     app.state.web = Web(desk, Sessions(desk.clock, desk.settings.session_hours), secure)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
@@ -92,7 +101,8 @@ def _refused(_request: Request, error: Exception) -> Response:
 
 def _failed(_request: Request, error: Exception) -> Response:
     """Say what our own code says is wrong; it never holds text."""
-    return _page(400, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    status = 503 if isinstance(error, AuditError) else 400
+    return _page(status, f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
 def _unreadable(_request: Request, _error: Exception) -> Response:

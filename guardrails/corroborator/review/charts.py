@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-_WIDTH, _HEIGHT = 640, 200
+_WIDTH, _HEIGHT = 880, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 26
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -72,7 +72,7 @@ def bars(title: str, now: Sequence[float], then: Sequence[float]) -> Markup:
     top = max((*now, *then, 0.01))
     step = width / len(now)
     parts = [
-        f'<svg class="bars" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+        f'<svg class="bars" viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" aria-label="{escape(title)}">'
     ]
     for place, value in enumerate(now):
         tall = (height - 4) * value / top

@@ -122,7 +122,7 @@ class Reader:
         disclosed = any(finding.protected for finding in detail.findings)
         if at_fault and (disclosed or detail.decision.risk_hold):
             return 0
-        if not disclosed and self._share(detail, DISCLOSURE) >= BORDERLINE:
+        if not disclosed and self._share(detail, DISCLOSURE) >= self.settings.urgent_from:
             return 0
         return 1 if self._severe(detail) else None
 

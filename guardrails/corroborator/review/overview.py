@@ -126,7 +126,7 @@ def overview(
     """Gather what is shown of a period."""
     counts = Counts.read(log, period)
     reviewed = [one for one in Disputes(log).reviewed() if _holds(one, period, wanted)]
-    quality = Quality(reviewed, counts, wanted)
+    quality = Quality(reviewed, counts, taxonomy.protected, wanted)
     reference = reference_of(log)
     of_all = Slice(wanted.version, wanted.language)
     every = counts.of(of_all)
@@ -205,7 +205,7 @@ def _share(part: int, whole: int) -> float | None:
 def _part(quality: Quality, name: str, wanted: Slice) -> Group:
     """Return a version or a language."""
     reviewed = [one for one in quality.reviewed if _holds_slice(one, wanted)]
-    own = Quality(reviewed, quality.counts, wanted)
+    own = Quality(reviewed, quality.counts, quality.disclosures, wanted)
     return _group(name, name, False, quality.counts.of(wanted), own.precision())
 
 

@@ -51,6 +51,8 @@ def decide(
 ) -> Response:
     """Keep the lead's answers."""
     item, _ = open_to(visit, number)
+    if not visit.desk.disputes.is_waiting(number):
+        raise Refused(409, "Nobody disagrees on this turn any more.")
     judgement = Judgement(rests, uncritical, harm, fits, urgent)
     visit.desk.answers.give(item, visit.account, "lead", judgement, reason)
     return go("/disputes")

@@ -97,6 +97,7 @@ def answer(
         raise Refused(409, "Read the conversation before you answer.")
     judgement = Judgement(rests, uncritical, harm, urgent=urgent)
     visit.desk.answers.give(item, visit.account, "first", judgement)
+    visit.desk.queue.release(number, visit.account)
     visit.session.since_pause += 1
     return go(f"/turns/{number}")
 
@@ -116,11 +117,10 @@ def after(
     item, _ = open_to(visit, number)
     judgement = Judgement(rests, uncritical, harm, fits, urgent)
     visit.desk.answers.give(item, visit.account, "after", judgement, reason)
-    visit.desk.queue.release(number, visit.account)
-    return go("/turns/saved")
+    return go("/saved")
 
 
-@router.get("/turns/saved")
+@router.get("/saved")
 def saved(visit: Reader) -> HTMLResponse:
     """Say that the answers are kept."""
     return visit.page("saved.html", answered=visit.desk.answers.count_of(visit.account))

@@ -20,6 +20,7 @@ class Settings(Record):
 
     version: int
     severe_codes: frozenset[Code]
+    urgent_from: float = Field(gt=0, le=1)
     double_coded: float = Field(ge=0, le=1)
     lock_minutes: int = Field(ge=1)
     batch: int = Field(ge=1)

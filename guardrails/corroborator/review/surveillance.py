@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -166,10 +166,12 @@ class Quality:
     Attributes:
         reviewed: turns that were answered, of the period and slice asked for.
         counts: tallies of the same.
+        disclosures: the families that are disclosures.
     """
 
     reviewed: Sequence[Reviewed]
     counts: Counts
+    disclosures: Container[str] = ()
     wanted: Slice = field(default_factory=Slice)
 
     def precision(self, family: str | None = None) -> Share:
@@ -193,9 +195,10 @@ class Quality:
 
     def _strata(self, family: str) -> Iterable[Stratum]:
         counts = self.counts.of(Slice(self.wanted.version, self.wanted.language, family))
+        question = "fits" if family in self.disclosures else "rests"
         for band in (Band.URGENT, Band.FIRED):
             said = [
-                r.verdict.judgement.rests
+                getattr(r.verdict.judgement, question)
                 for r in self.reviewed
                 if r.family == family and r.sample is None and r.band is band
             ]

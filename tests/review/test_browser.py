@@ -1,0 +1,244 @@
+"""The desk in a real browser, from end to end, by keyboard alone, and checked by axe."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+
+from corroborator.audit import AuditLog, MasterKey
+from corroborator.encoders import load_encoder
+from corroborator.engine import Engine
+from corroborator.policy import load_policy
+from corroborator.review.app import create_app
+from corroborator.review.demonstration import demo_policy, seed
+from corroborator.review.desk import Desk
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+PHONE, DESKTOP = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=900)
+LEADS = ("/", "/queue/fired", "/disputes", "/proposals", "/watch", "/shadow", "/agreement", "/keys")
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="*** NO BROWSER: chromium is missing")
+
+
+class Served:
+    """A desk over made-up data, on a free port of this machine."""
+
+    def __init__(self, desk: Desk, tokens: dict[str, str]) -> None:
+        self.tokens = tokens
+        config = uvicorn.Config(create_app(desk, ["127.0.0.1"]), port=0, log_level="error")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while not self._server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = tmp_path_factory.mktemp("desk")
+    key = MasterKey(bytes(32))
+    os.environ["CORROBORATOR_MASTER_KEY"] = "A" * 43 + "="
+    url = f"sqlite:///{home / 'log.db'}"
+    try:
+        tokens = seed(url, weeks=3, a_day=4, reads=20)
+    finally:
+        del os.environ["CORROBORATOR_MASTER_KEY"]
+    policy = load_policy(demo_policy(home))
+    with AuditLog.open(url, master_key=key) as log:
+        desk = Desk.open(log, Engine.load(policy, load_encoder(policy.encoder)))
+        running = Served(desk, tokens)
+        yield running
+        running.stop()
+        desk.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser, served: Served) -> Iterator[BrowserContext]:
+    """A browser that counts as a failure what pages say is wrong with them."""
+    found = chromium.new_context(viewport=DESKTOP, base_url=served.url)
+    complaints: list[str] = []
+    found.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    found.on("weberror", lambda error: complaints.append(str(error.error)))
+    found.on("requestfailed", lambda request: complaints.append(request.url))
+    outside: list[str] = []
+    found.on("request", lambda r: None if r.url.startswith(served.url) else outside.append(r.url))
+    yield found
+    found.close()
+    assert complaints == []
+    assert outside == []
+
+
+def sign_in(context: BrowserContext, served: Served, name: str) -> Page:
+    page = context.new_page()
+    page.goto("/")
+    page.keyboard.type(served.tokens[name])  # the field has the focus
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What waits")).to_be_visible()
+    return page
+
+
+def problems(page: Page) -> str:
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    found = Axe().run(page, options=options)
+    return found.generate_report() if found.violations_count else ""
+
+
+def test_a_reviewer_works_by_keyboard_alone(context: BrowserContext, served: Served) -> None:
+    page = sign_in(context, served, "first-reader")
+    page.keyboard.press("n")
+    expect(page.get_by_role("heading", name="Before you read")).to_be_visible()
+    expect(page.locator("#conversation")).to_have_count(0)
+    page.keyboard.press("o")
+    expect(page.locator("#conversation .current .reply")).to_be_visible()
+    assert page.locator("mark").count() == 0
+    assert page.evaluate("document.activeElement.matches('[data-focus]')")
+    while not page.evaluate("document.activeElement.name === 'rests'"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("y")
+    assert page.evaluate("document.activeElement.name") == "uncritical"
+    page.keyboard.press("x")
+    page.keyboard.press("c")
+    assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What the guard did")).to_be_visible()
+    for name, value in (("rests", "yes"), ("uncritical", "no"), ("harm", "unsure")):
+        assert page.locator(f"input[name={name}]:checked").get_attribute("value") == value
+    page.keyboard.press("b")
+    expect(page.locator("#turn")).to_have_class("hidden-text")
+    page.keyboard.press("b")
+    page.keyboard.press("p")
+    expect(page.get_by_role("heading", name="Propose a sentence")).to_be_visible()
+    assert page.evaluate("document.activeElement.id") == "text"
+
+
+def test_everything_works_without_scripts(chromium: Browser, served: Served) -> None:
+    context = chromium.new_context(viewport=PHONE, base_url=served.url, java_script_enabled=False)
+    page = sign_in(context, served, "second-reader")
+    page.get_by_role("button", name="Next turn").click()
+    page.get_by_role("button", name="Show the conversation").click()
+    expect(page.locator("#conversation .current .reply")).to_be_visible()
+    for legend in ("rest on self-report", "uncritical", "harm rapport"):
+        page.get_by_role("group", name=legend).get_by_label("Cannot tell").check(force=True)
+    page.get_by_role("button", name="Save and see").click()
+    expect(page.get_by_role("heading", name="What the guard did")).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", name="Saved")).to_be_visible()
+    context.close()
+
+
+def test_a_lead_settles_a_dispute(context: BrowserContext, served: Served) -> None:
+    page = sign_in(context, served, "lead")
+    page.get_by_role("link", name="Disputes").click()
+    before = page.locator(".list li").count()
+    assert before
+    page.locator(".list a").first.click()
+    page.get_by_role("button", name="Show the conversation").click()
+    expect(page.get_by_role("heading", name="What the reviewers said")).to_be_visible()
+    form = page.get_by_role("form", name="Your decision")
+    for group in form.get_by_role("group").all():
+        group.get_by_label("No", exact=True).check(force=True)
+    form.get_by_label("Why").fill("Read twice, and neither is so.")
+    form.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Disputes")).to_be_visible()
+    assert page.locator(".list li").count() == before - 1
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(PHONE, "dark"), (DESKTOP, "light")], ids=["phone-dark", "desktop-light"]
+)
+def test_pages_hold_to_wcag_and_to_the_screen(
+    chromium: Browser, served: Served, size: ViewportSize, scheme: Literal["light", "dark"]
+) -> None:
+    context = chromium.new_context(
+        viewport=size,
+        base_url=served.url,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto("/sign-in")
+    found = {"/sign-in": problems(page)}
+    page.close()
+    page = sign_in(context, served, "lead")
+    for path in LEADS:
+        page.goto(path)
+        found[path] = problems(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], path
+    page.goto("/")
+    page.get_by_role("button", name="Next turn").click()
+    found["note"] = problems(page)
+    page.get_by_role("button", name="Show the conversation").click()
+    page.wait_for_selector("#conversation")
+    found["blind"] = problems(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    page.get_by_role("button", name="Leave it to others").click()
+    page.goto("/disputes")
+    page.locator(".list a").first.click()
+    page.get_by_role("button", name="Show the conversation").click()
+    page.wait_for_selector("#conversation")
+    found["decide"] = problems(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    context.close()
+    assert {name: said for name, said in found.items() if said} == {}
+
+
+def test_from_a_wrong_decision_to_an_exemplar(context: BrowserContext, served: Served) -> None:
+    page = sign_in(context, served, "lead")
+    page.get_by_role("button", name="Next turn").click()
+    page.get_by_role("button", name="Show the conversation").click()
+    page.wait_for_selector("#conversation")
+    for name in ("rests", "uncritical", "harm"):
+        page.locator(f"input[name={name}][value=no]").check(force=True)
+    page.get_by_role("button", name="Save and see").click()
+    page.get_by_role("link", name="Propose a sentence").click()
+    page.get_by_label("The sentence").fill("Three shandies on a Sunday is all I ever have.")
+    page.get_by_label("What it is about").select_option("alcohol_use_report")
+    page.get_by_label("I wrote this sentence").check()
+    page.get_by_role("button", name="Propose").click()
+    page.get_by_role("button", name="See what it would change").click()
+    expect(page.get_by_role("heading", name="past decisions would change")).to_be_visible(
+        timeout=240_000
+    )
+    assert problems(page) == ""
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("Accepted as")).to_be_visible()
+
+
+def test_the_shadow_says_what_steering_would_have_done(
+    context: BrowserContext, served: Served
+) -> None:
+    page = sign_in(context, served, "lead")
+    page.get_by_role("link", name="Shadow").click()
+    page.get_by_role("button", name="Decide the latest").click()
+    expect(page.get_by_text("turns were decided again")).to_be_visible(timeout=120_000)
+    assert problems(page) == ""

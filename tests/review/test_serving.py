@@ -1,0 +1,151 @@
+"""Where the desk listens, and what it refuses."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from corroborator.cli import app
+from corroborator.errors import InputError
+from corroborator.review import serving
+from corroborator.review.security import is_loopback
+from corroborator.review.serving import Place
+from review.desk import World
+from tiny_world import said
+
+CERT, KEY = Path("c.pem"), Path("k.pem")
+ADDRESS = "https://review.example.org"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place(),
+        Place("localhost"),
+        Place("::1"),
+        Place("0.0.0.0", address=ADDRESS, behind_proxy=True),  # noqa: S104 - behind a proxy
+        Place("10.0.0.4", address=ADDRESS, cert=CERT, key=KEY),
+    ],
+    ids=str,
+)
+def test_safe_places(place: Place) -> None:
+    place.require_safe()
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        (Place("0.0.0.0"), "could read along"),  # noqa: S104 - refused
+        (Place("10.0.0.4", address="http://x.example"), "could read along"),
+        (Place("example.org"), "could read along"),
+        (Place("10.0.0.4", address="http://x.example", behind_proxy=True), "--address https"),
+        (Place("10.0.0.4", cert=CERT, key=KEY), "--address https"),
+        (Place(cert=CERT), "both"),
+    ],
+    ids=str,
+)
+def test_places_where_others_could_read_along_are_refused(place: Place, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        place.require_safe()
+
+
+def test_only_the_stated_name_reaches_it() -> None:
+    assert Place(address=ADDRESS, behind_proxy=True).hosts == ("review.example.org",)
+    assert Place(address=ADDRESS, behind_proxy=True).secure
+    assert "127.0.0.1" in Place().hosts
+    assert not Place().secure
+    assert is_loopback("127.9.9.9")
+    assert not is_loopback("192.168.1.1")
+
+
+def test_a_taken_port_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = Place(port=taken.getsockname()[1])
+        with pytest.raises(InputError, match="cannot listen on"):
+            serving._listen(place)
+
+
+@pytest.fixture
+def store(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("CORROBORATOR_MASTER_KEY", "A" * 43 + "=")
+    world.say(said("age_claim"), "I see.", "c")
+    return f"sqlite:///{world.log.store.path}"
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(arguments))
+    return done.exit_code, done.output
+
+
+def test_tokens_are_made_and_taken_back(store: str) -> None:
+    status, output = run("review", "invite", "ann", "--audit", store)
+    assert status == 0
+    assert "not shown again" in output
+    assert run("review", "revoke", "ann", "--audit", store)[0] == 0
+    assert run("review", "revoke", "ben", "--audit", store)[0] == 2
+    assert run("review", "invite", "No Name", "--audit", store)[0] == 2
+
+
+def test_it_does_not_start_in_the_open(store: str) -> None:
+    status, output = run("review", "--host", "0.0.0.0", "--audit", store)  # noqa: S104 - refused
+    assert status == 2
+    assert "others could read along" in output
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    status, output = run("review", "--audit", f"sqlite:///{tmp_path / 'none.db'}")
+    assert status == 2
+    assert "no audit store" in output
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_the_command_serves_until_it_is_interrupted(store: str) -> None:
+    program = "from corroborator.cli import main; main()"
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-c", program, "review", "--audit", store, "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+    ) as started:
+        told = ""
+        assert started.stdout is not None
+        while "Ctrl-C" not in told and (line := started.stdout.readline()):
+            told += line
+        found = re.search(r"http://127\.0\.0\.1:\d+", told)
+        assert found is not None, told
+        assert "Token of the first account, lead" in told
+        with urllib.request.urlopen(f"{found[0]}/sign-in", timeout=20) as answer:  # noqa: S310 - ours
+            assert "Sign in" in answer.read().decode()
+        started.send_signal(signal.SIGINT)
+        assert started.wait(30) in (0, 130)
+
+
+def test_a_report_is_written_once_and_holds_no_text(
+    store: str, world: World, tmp_path: Path
+) -> None:
+    day = world.clock().date().isoformat()
+    out = tmp_path / "report"
+    status, output = run("report", "--from", day, "--to", day, str(out), "--audit", store)
+    assert status == 0, output
+    page = (out / "report.html").read_text("utf-8")
+    table = (out / "report.csv").read_text("utf-8")
+    for text in (page, table):
+        assert "I told you" not in text
+        assert "I see." not in text
+    assert "all,,turns,1" in table
+    assert "family,age_claim,fired,1" in table
+    assert not re.search(r"(?:src|href)=|url\(|@import|<script", page)
+    assert "default-src 'none'" in page
+    assert run("report", "--from", day, "--to", day, str(out), "--audit", store)[0] == 2
+    assert run("report", "--from", "2026-06-02", "--to", "2026-06-01", "--audit", store)[0] == 2
+    kinds = world.log.store.read(
+        lambda c: c.exec_driver_sql("SELECT body FROM events WHERE kind = 'exported'").all()
+    )
+    assert len(kinds) == 1

@@ -1,0 +1,25 @@
+from corroborator.review.answers import Judgement
+from corroborator.review.desk import Desk
+from corroborator.review.proposals import Draft
+from corroborator.review.traces import traces
+from review.desk import World
+from tiny_world import said
+
+
+def test_what_outlives_a_conversation_is_listed(world: World) -> None:
+    assert traces(world.log, ["none"]) == []
+    chain = world.say(said("age_claim"), "I see.", "c")
+    desk = Desk.open(world.log, world.guard.engine, world.clock)
+    desk.index.refresh()
+    ann = world.account("ann")
+    item = desk.queue.take(ann)
+    assert item is not None
+    desk.answers.give(item, ann, "first", Judgement("yes", "no", "no"))
+    desk.propose(item, ann, Draft("age_claim", True, "assertion", "I turned thirty in May."))
+    desk.close()
+    report = world.log.erase("c")
+    assert report.chains == (chain,)
+    assert traces(world.log, report.chains) == [
+        "answers of reviewers, without their reasons: 1",
+        "a reviewer's sentence: proposal 1 (age_claim)",
+    ]
