@@ -222,17 +222,12 @@ class AuditLog:
         """The store, for what is kept beside the log in the same database."""
         return self._store
 
-    def ended(self, after: int, limit: int) -> list[tuple[int, StoredTurn]]:
-        """Read closed turns in the order of closing, for an index that follows the log.
+    def ended(self, rows: Sequence[int]) -> list[tuple[int, StoredTurn]]:
+        """Read closed turns by the row numbers of the events that closed them, in order.
 
-        Args:
-            after: row number of the last event that the index has seen; 0 for none.
-            limit: how many at most.
-
-        Returns:
-            The row number of each turn's last event, and the turn.
+        An index that follows the log knows turns by these numbers.
         """
-        return ended_turns(self._store, self._master, after, limit)
+        return ended_turns(self._store, self._master, rows)
 
     def seal_beside(
         self, connection: Connection, chain: str, text: str, place: str

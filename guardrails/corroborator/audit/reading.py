@@ -104,11 +104,11 @@ def stored_turns(
 
 
 def ended_turns(
-    store: Store, master: MasterKey | None, after: int, limit: int
+    store: Store, master: MasterKey | None, numbers: Sequence[int]
 ) -> list[tuple[int, StoredTurn]]:
-    """Read closed turns in the order of closing, with the row number of their last event."""
-    query = _query(None).add_columns(_closed.c.id.label("ended")).where(_closed.c.id > after)
-    rows = store.read(_fetch(query.order_by(_closed.c.id).limit(limit)))
+    """Read closed turns by the row numbers of their last events."""
+    query = _query(None).add_columns(_closed.c.id.label("ended")).where(_closed.c.id.in_(numbers))
+    rows = store.read(_fetch(query.order_by(_closed.c.id)))
     return [(row.ended, _turn(row, master)) for row in rows]
 
 

@@ -2,10 +2,10 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, exists, func, insert, select
 
 from corroborator.audit import AuditLog, StoredTurn
 from corroborator.audit.tables import events
@@ -36,26 +36,39 @@ class Index:
         """Read what the log has gained; returns how many turns came in."""
         with self._alone:
             start = self.log.store.read(lambda c: c.scalar(select(desk.c.read_to))) or 0
-            after, added = max(0, start - OVERLAP), 0
-            while page := self.log.ended(after, PAGE):
-                added += self._take(page)
-                after = page[-1][0]
-            self.log.store.write(lambda connection: _count_gaps(connection, start))
+            last = self.log.store.read(lambda c: c.scalar(select(func.max(events.c.id)))) or 0
+            if last == start:
+                return 0
+            added, after = 0, max(0, start - OVERLAP)
+            while numbers := self.log.store.read(_unread(after)):
+                after = numbers[-1]
+                read = [(n, turn, self.reader.read(turn)) for n, turn in self.log.ended(numbers)]
+                added += self.log.store.write(_adding(read))
+            self.log.store.write(lambda connection: _count_gaps(connection, start, last))
             return added
 
-    def _take(self, page: list[tuple[int, StoredTurn]]) -> int:
-        """Add the turns of a page that are not in the index yet."""
-        numbers = [number for number, _ in page]
-        read = [(number, turn, self.reader.read(turn)) for number, turn in page]
 
-        def work(connection: Connection) -> int:
-            known = set(connection.scalars(select(turns.c.event).where(turns.c.event.in_(numbers))))
-            new = [entry for entry in read if entry[0] not in known]
-            if new:
-                _add(connection, new)
-            return len(new)
+def _unread(after: int) -> Callable[[Connection], list[int]]:
+    """Return what finds the next closed turns that are not in the index, by their last events."""
+    known = exists().where(turns.c.event == events.c.id)
+    wanted = select(events.c.id).where(events.c.id > after, events.c.kind == "closed", ~known)
+    return lambda connection: list(connection.scalars(wanted.order_by(events.c.id).limit(PAGE)))
 
-        return self.log.store.write(work)
+
+def _adding(
+    read: list[tuple[int, StoredTurn, Facts]],
+) -> Callable[[Connection], int]:
+    """Return what adds turns, but those that another process has just added."""
+
+    def work(connection: Connection) -> int:
+        numbers = [number for number, _, _ in read]
+        known = set(connection.scalars(select(turns.c.event).where(turns.c.event.in_(numbers))))
+        new = [entry for entry in read if entry[0] not in known]
+        if new:
+            _add(connection, new)
+        return len(new)
+
+    return work
 
 
 def _add(connection: Connection, new: list[tuple[int, StoredTurn, Facts]]) -> None:
@@ -147,9 +160,8 @@ def _count(connection: Connection, tally: Mapping[tuple[str, str, str, str, str]
             )
 
 
-def _count_gaps(connection: Connection, start: int) -> None:
+def _count_gaps(connection: Connection, start: int, last: int) -> None:
     """Count the turns found without an end since the last time, and note how far was read."""
-    last = connection.scalar(select(func.max(events.c.id))) or 0
     gaps = connection.scalars(
         select(events.c.time).where(
             events.c.kind == "gap", events.c.id > start, events.c.id <= last

@@ -26,6 +26,7 @@ from corroborator.review.surveillance import (
     first_day,
     last_day,
     latency,
+    over_time,
 )
 from corroborator.taxonomy import Taxonomy
 
@@ -139,7 +140,7 @@ def overview(
         every,
         chain_events(log, period),
         tuple(step.start.isoformat() for step in steps),
-        tuple(_series(counts, wanted, steps)),
+        tuple(_series(log, wanted, steps)),
         tuple(
             _group(
                 name,
@@ -180,10 +181,10 @@ def _holds(one: Reviewed, period: Period, wanted: Slice) -> bool:
     return period.holds(one.day) and _holds_slice(one, wanted)
 
 
-def _series(counts: Counts, wanted: Slice, steps: Sequence[Period]) -> Iterator[Series]:
+def _series(log: AuditLog, wanted: Slice, steps: Sequence[Period]) -> Iterator[Series]:
     """Yield shares over time: of all turns, or of those in which a family was found."""
-    whole = counts.over(Slice(wanted.version, wanted.language), steps)
-    part = whole if wanted.family is None else counts.over(wanted, steps)
+    whole = over_time(log, Slice(wanted.version, wanted.language), steps)
+    part = whole if wanted.family is None else over_time(log, wanted, steps)
     replies = "concerned" if wanted.family is None else "fired"
     yield Series(
         "fired", tuple(_share(p["fired"], w["read"]) for p, w in zip(part, whole, strict=True))

@@ -2,18 +2,18 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from corroborator.audit import AuditLog
 from corroborator.audit.tables import events
 from corroborator.detectors import CLAIM, DISCLOSURE
 from corroborator.review.disputes import Reviewed
-from corroborator.review.facts import BINS, LATENCIES, Band
+from corroborator.review.facts import BINS, LATENCIES, UNKNOWN, Band
 from corroborator.review.shares import Share, Stratum, share, stratified_share, upper_bound
 from corroborator.review.tables import tallies
 
@@ -62,7 +62,20 @@ class Slice:
     family: str | None = None
 
 
-Key = tuple[str, str, str, str, str]
+SERIES = (
+    "turns",
+    "read",
+    "fired",
+    "concerned",
+    "colludes",
+    "over_corrects",
+    "action:steered",
+    "action:revised",
+    "action:replaced",
+)
+"""What is counted day by day for charts."""
+
+Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -70,66 +83,81 @@ class Counts:
     """The tallies of a period.
 
     Attributes:
-        rows: (day, version, language, family, measure) -> count.
+        rows: (version, language, family, measure) -> count.
+        versions: what judged, in order of appearance.
     """
 
     rows: Mapping[Key, int]
+    versions: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, log: AuditLog, period: Period) -> "Counts":
         """Read them."""
-        start, end = period.start.isoformat(), period.end.isoformat()
-        wanted = select(tallies).where(tallies.c.day >= start, tallies.c.day < end)
+        names = (tallies.c.version, tallies.c.language, tallies.c.family, tallies.c.measure)
+        total, first = func.sum(tallies.c.count).label("n"), func.min(tallies.c.day).label("first")
+        wanted = select(*names, total, first).where(_within(period)).group_by(*names)
         rows = log.store.read(lambda connection: connection.execute(wanted).all())
-        return cls({tuple(row)[1:6]: row[6] for row in rows})
+        ordered = sorted(rows, key=lambda row: row.first)
+        versions = dict.fromkeys(row.version for row in ordered if row.version != UNKNOWN)
+        return cls(
+            {(r.version, r.language, r.family, r.measure): int(r.n) for r in rows}, tuple(versions)
+        )
 
     def of(self, wanted: Slice) -> Counter[str]:
         """Return measure -> count of a slice; of a family, what is counted for families."""
         counts: Counter[str] = Counter()
-        for _, measure, count in self._rows(wanted):
-            counts[measure] += count
-        return counts
-
-    def over(self, wanted: Slice, steps: Sequence[Period]) -> list[Counter[str]]:
-        """Return the same for each step of a period."""
-        counts: list[Counter[str]] = [Counter() for _ in steps]
-        place = {day: n for n, step in enumerate(steps) for day in step.all()}
-        for day, measure, count in self._rows(wanted):
-            counts[place[day]][measure] += count
-        return counts
-
-    def _rows(self, wanted: Slice) -> Iterator[tuple[str, str, int]]:
-        for (day, version, language, _, measure), count in self._by_family[wanted.family or ""]:
+        for (version, language, _, measure), count in self._by_family[wanted.family or ""]:
             if wanted.version in (None, version) and wanted.language in (None, language):
-                yield day, measure, count
+                counts[measure] += count
+        return counts
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """The languages, the most frequent first."""
+        return self._ranked(1, "turns")
+
+    @cached_property
+    def families(self) -> list[str]:
+        """The families that were found, the most frequent first."""
+        return [name for name in self._ranked(2, "fired") if name]
+
+    def _ranked(self, place: int, measure: str) -> list[str]:
+        counts: Counter[str] = Counter()
+        for key, count in self.rows.items():
+            counts[key[place]] += count if key[3] == measure else 0
+        return [name for name, count in counts.most_common() if count]
 
     @cached_property
     def _by_family(self) -> Mapping[str, list[tuple[Key, int]]]:
         found: dict[str, list[tuple[Key, int]]] = defaultdict(list)
         for key, count in self.rows.items():
-            found[key[3]].append((key, count))
+            found[key[2]].append((key, count))
         return found
 
-    @cached_property
-    def versions(self) -> list[str]:
-        """What judged, in order of appearance."""
-        return list(dict.fromkeys(key[1] for key in sorted(self.rows) if key[1] != "unknown"))
 
-    @cached_property
-    def languages(self) -> list[str]:
-        """The languages, the most frequent first."""
-        counts: Counter[str] = Counter()
-        for (_, _, language, _, measure), count in self.rows.items():
-            counts[language] += count if measure == "turns" else 0
-        return [name for name, count in counts.most_common() if count]
+def over_time(log: AuditLog, wanted: Slice, steps: Sequence[Period]) -> list[Counter[str]]:
+    """Return the counts of `SERIES` for each step of a period."""
+    conditions = [
+        _within(Period(steps[0].start, steps[-1].end)),
+        tallies.c.family == (wanted.family or ""),
+        tallies.c.measure.in_(SERIES),
+    ]
+    if wanted.version is not None:
+        conditions.append(tallies.c.version == wanted.version)
+    if wanted.language is not None:
+        conditions.append(tallies.c.language == wanted.language)
+    days = (tallies.c.day, tallies.c.measure)
+    query = select(*days, func.sum(tallies.c.count).label("n")).where(*conditions).group_by(*days)
+    rows = log.store.read(lambda connection: connection.execute(query).all())
+    place = {day: n for n, step in enumerate(steps) for day in step.all()}
+    counts: list[Counter[str]] = [Counter() for _ in steps]
+    for row in rows:
+        counts[place[row.day]][row.measure] += int(row.n)
+    return counts
 
-    @cached_property
-    def families(self) -> list[str]:
-        """The families that were found, the most frequent first."""
-        counts: Counter[str] = Counter()
-        for (_, _, _, family, measure), count in self.rows.items():
-            counts[family] += count if measure == "fired" and family else 0
-        return [name for name, count in counts.most_common() if count]
+
+def _within(period: Period) -> ColumnElement[bool]:
+    return tallies.c.day.between(period.start.isoformat(), (period.end - timedelta(1)).isoformat())
 
 
 def first_day(log: AuditLog) -> date | None:
