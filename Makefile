@@ -92,12 +92,17 @@ $(CHAIN)/.made: requirements/langchain.txt pyproject.toml
 .PHONY: test-review
 test-review: $(REVIEW)/.made ## the review desk: types, tests, a real browser
 	tools/install_chromium.sh
-	$(REVIEW)/bin/python -m mypy guardrails/corroborator/review/*.py guardrails/corroborator/cli/review.py guardrails/corroborator/cli/report.py tests/review/*.py
+	$(REVIEW)/bin/python -m mypy guardrails/corroborator/review/*.py guardrails/corroborator/cli/review.py guardrails/corroborator/cli/report.py tests/review/*.py tools/review*.py benchmarks/review_pages.py
 	$(REVIEW)/bin/python -m pytest -q -rs tests/review --cov --cov-config=tests/review/coverage.ini --cov-report=term:skip-covered --cov-fail-under=$(COVER)
 
 .PHONY: review-demo
 review-demo: $(REVIEW)/.made ## open the review desk on made-up conversations
 	@$(REVIEW)/bin/corroborator review demo
+
+.PHONY: review-screenshots
+review-screenshots: $(REVIEW)/.made ## take the pictures of docs/review.md anew
+	tools/install_chromium.sh
+	$(REVIEW)/bin/python tools/review_screenshots.py
 
 $(REVIEW)/.made: requirements/review.txt pyproject.toml
 	@echo "setting up $(REVIEW)"

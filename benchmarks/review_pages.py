@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def fill(log: AuditLog, count: int, families: tuple[str, ...]) -> None:
             _turn(number, count, first, families, chance, tally)
             for number in range(start + 1, min(start + BATCH, count) + 1)
         ]
-        log.store.write(lambda connection, rows=rows: _insert(connection, rows))
+        log.store.write(partial(_insert, rows))
     names = ("day", "version", "language", "family", "measure")
     counted = [dict(zip(names, key, strict=True), count=n) for key, n in tally.items()]
 
@@ -109,7 +110,7 @@ def _turn(
     }
 
 
-def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
+def _insert(rows: list[dict[str, Any]], connection: Connection) -> None:
     chains = dict.fromkeys(row["chain"] for row in rows if row["seq"] == 0)
     head = {"head_seq": 15, "head_hash": "", "open_turns": 0, "erased": False, "created": ""}
     connection.execute(insert(conversations), [{"chain": chain, **head} for chain in chains])

@@ -4,11 +4,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from corroborator import Guard
 from corroborator.audit import AuditLog, MasterKey
 from corroborator.review.settings import load_settings
 from review.desk import Hands, World
+
+settings.register_profile("desk", deadline=None)  # a browser may run beside
+settings.load_profile("desk")
 
 GuardOf = Callable[..., Guard]
 

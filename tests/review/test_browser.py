@@ -1,14 +1,9 @@
 """The desk in a real browser, from end to end, by keyboard alone, and checked by axe."""
 
-import os
-import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
@@ -16,70 +11,28 @@ from playwright.sync_api import (
     Page,
     ViewportSize,
     expect,
-    sync_playwright,
 )
 
-from corroborator.audit import AuditLog, MasterKey
-from corroborator.encoders import load_encoder
-from corroborator.engine import Engine
-from corroborator.policy import load_policy
-from corroborator.review.app import create_app
-from corroborator.review.demonstration import demo_policy, seed
-from corroborator.review.desk import Desk
+import review_desk
+from review_desk import CHROMIUM, Served
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 PHONE, DESKTOP = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=900)
 LEADS = ("/", "/queue/fired", "/disputes", "/proposals", "/watch", "/shadow", "/agreement", "/keys")
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="*** NO BROWSER: chromium is missing")
 
 
-class Served:
-    """A desk over made-up data, on a free port of this machine."""
-
-    def __init__(self, desk: Desk, tokens: dict[str, str]) -> None:
-        self.tokens = tokens
-        config = uvicorn.Config(create_app(desk, ["127.0.0.1"]), port=0, log_level="error")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + 20
-        while not self._server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("desk")
-    key = MasterKey(bytes(32))
-    os.environ["CORROBORATOR_MASTER_KEY"] = "A" * 43 + "="
-    url = f"sqlite:///{home / 'log.db'}"
-    try:
-        tokens = seed(url, weeks=3, a_day=4, reads=20)
-    finally:
-        del os.environ["CORROBORATOR_MASTER_KEY"]
-    policy = load_policy(demo_policy(home))
-    with AuditLog.open(url, master_key=key) as log:
-        desk = Desk.open(log, Engine.load(policy, load_encoder(policy.encoder)))
-        running = Served(desk, tokens)
+    with review_desk.served(home, weeks=3, a_day=4, reads=20) as running:
         yield running
-        running.stop()
-        desk.close()
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with review_desk.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from corroborator.review.web import Web
 from review.desk import World
 from tiny_world import said
 
-EXAMPLES = 20
+EXAMPLES = 10
 
 
 @pytest.fixture

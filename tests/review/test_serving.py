@@ -13,10 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from corroborator.cli import app
-from corroborator.errors import InputError
-from corroborator.review import serving
+from corroborator.errors import DataError, InputError
+from corroborator.review import demonstration, serving
+from corroborator.review import settings as settings_module
 from corroborator.review.security import is_loopback
 from corroborator.review.serving import Place
+from corroborator.yaml_file import read_yaml
 from review.desk import World
 from tiny_world import said
 
@@ -149,3 +151,56 @@ def test_a_report_is_written_once_and_holds_no_text(
         lambda c: c.exec_driver_sql("SELECT body FROM events WHERE kind = 'exported'").all()
     )
     assert len(kinds) == 1
+
+
+def test_the_demonstration_makes_a_store_and_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded: list[str] = []
+
+    def seed(url: str) -> dict[str, str]:
+        seeded.append(url)
+        return {"lead": "a-token"}
+
+    monkeypatch.setattr("corroborator.review.demonstration.seed", seed)
+    status, output = run("review", "demo", "--only-seed", "--folder", str(tmp_path / "demo"))
+    assert status == 0
+    assert "lead: a-token" in output
+    assert seeded[0] in output
+
+
+def test_the_desk_is_served_here_with_what_there_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[object] = []
+
+    async def serve(_server: object, sockets: list[socket.socket]) -> None:
+        served.extend(sockets)
+        for one in sockets:
+            one.close()
+
+    world.say(said("age_claim"), "I see.")
+    monkeypatch.setattr("uvicorn.Server.serve", serve)
+    told: list[str] = []
+    serving.serve(world.log, None, Place(), told.append)
+    assert served
+    assert told[0] == "1 new turns in the queue."
+    assert told[1].startswith("Token of the first account, lead")
+    assert "http://127.0.0.1:" in told[2]
+    serving.serve(world.log, None, Place(), told.append)
+    assert len(told) == 4
+
+
+def test_settings_and_conversations_that_do_not_hold_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module, load in (
+        (settings_module, settings_module.load_settings.__wrapped__),
+        (demonstration, demonstration.load_conversations),
+    ):
+        monkeypatch.setattr(module, "read_yaml", lambda *_: read_yaml("version: x"))
+        with pytest.raises(DataError, match="version"):
+            load()
+        monkeypatch.setattr(module, "read_yaml", lambda *_: read_yaml("version: [x"))
+        with pytest.raises(DataError):
+            load()

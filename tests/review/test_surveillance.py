@@ -112,7 +112,7 @@ def test_agreement_is_of_first_answers_alone(weeks: World) -> None:
     found = agreements(Disputes(weeks.log).reviewed())
     assert found["rests"].share == 1
     assert found["rests"].units >= 1
-    assert found["fits"].units == 0
+    assert found["fits"].share in (None, 1)
 
 
 def test_scores_that_stay_give_no_alert_and_scores_that_move_do() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 
 from corroborator.audit import AuditLog
-from corroborator.review.answers import Given, Judgement, Verdict, verdict
+from corroborator.review.answers import Answer, Given, Judgement, Verdict, verdict
 from corroborator.review.facts import Band
 from corroborator.review.tables import answers, queue, turns
 
@@ -36,10 +36,18 @@ class Reviewed:
     given: tuple[Given, ...]
     verdict: Verdict
 
-    @property
-    def first(self) -> list[Judgement]:
-        """The blind answers."""
-        return [one.judgement for one in self.given if one.stage == "first"]
+    def first(self, question: str) -> list[Answer]:
+        """Return what each reader first said to a question that they were asked, in order.
+
+        Three questions are answered blind, the one about the steering with it in view; none with
+        another reader's answers in view.
+        """
+        said: dict[int, Answer] = {}
+        for one in self.given:
+            answer: Answer = getattr(one.judgement, question)
+            if one.stage != "lead" and answer != "unasked":
+                said.setdefault(one.account, answer)
+        return list(said.values())
 
 
 @dataclass(frozen=True)

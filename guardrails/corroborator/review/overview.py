@@ -33,6 +33,7 @@ from corroborator.taxonomy import Taxonomy
 DAYS = 30
 REFERENCE_DAYS = 30
 RATERS = 2
+_CATEGORY = {"yes": 1, "no": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +166,13 @@ def overview(
 
 def agreements(reviewed: Sequence[Reviewed]) -> dict[str, Agreement]:
     """Return how far first answers agree, for each question; conversations are resampled whole."""
-    twice = [one for one in reviewed if len(one.first) >= RATERS]
     found = {}
     for question in QUESTIONS:
-        rows = [
-            [{"yes": 1, "no": 0}.get(getattr(j, question), MISSING) for j in one.first[:RATERS]]
-            for one in twice
-        ]
+        said = [(one.chain, one.first(question)) for one in reviewed]
+        twice = [(chain, answers[:RATERS]) for chain, answers in said if len(answers) >= RATERS]
+        rows = [[_CATEGORY.get(answer, MISSING) for answer in answers] for _, answers in twice]
         ratings = np.array(rows, dtype=np.intp).reshape(len(rows), RATERS)
-        found[question] = agreement(ratings, RATERS, [one.chain for one in twice])
+        found[question] = agreement(ratings, RATERS, [chain for chain, _ in twice])
     return found
 
 

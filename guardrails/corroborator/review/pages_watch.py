@@ -1,5 +1,6 @@
 """Surveillance: charts, agreement, and what steering would have done."""
 
+from collections import Counter
 from datetime import date, timedelta
 from typing import Annotated
 
@@ -85,12 +86,12 @@ def _shadow_page(visit: Visit, *, part: bool = False) -> HTMLResponse:
     desk = visit.desk
     everything = Period(date(2000, 1, 1), date(2200, 1, 1))
     counts = Counts.read(desk.log, everything)
-    idle = {name: counts.of(Slice(family=name))["unanswered"] for name in counts.families}
+    idle = Counter({n: counts.of(Slice(family=n))["unanswered"] for n in counts.families})
     return visit.page(
         "shadow_part.html" if part else "shadow.html",
         turns=counts.of(Slice())["read"],
         idle_turns=counts.of(Slice())["unanswered"],
-        idle={name: count for name, count in idle.items() if count},
+        idle={name: count for name, count in idle.most_common() if count},
         job=desk.shadows.find("shadow"),
         most=desk.settings.preview_turns,
         title_of=desk.teller.title,
