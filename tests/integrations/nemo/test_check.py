@@ -101,6 +101,17 @@ def test_two_files_with_the_same_section(checked: Checked) -> None:
     assert "rails: also stands in config.yml; NeMo keeps that of one file only" in result.stdout
 
 
+def test_a_policy_file_and_its_texts_may_lie_beside(checked: Checked) -> None:
+    def starter(*parts: str) -> str:
+        return resource("rails_config", *parts).read_text("utf-8")
+
+    own = GOOD.partition("custom_data:")[0] + "custom_data: {corroborator: {policy: rails.yml}}\n"
+    texts = {f"texts__{name}_yml": starter(f"{name}.yml") for name in ("steering", "replacements")}
+    result = checked(own, rails_yml=starter("init", "rails.yml"), **texts)
+    assert result.exit_code == 0, result.output
+    assert "tried: a claim was steered on" in result.stdout
+
+
 def test_flows_of_the_app_and_of_nemo_are_known(checked: Checked) -> None:
     own = GOOD.replace(
         "      - corroborator check input",

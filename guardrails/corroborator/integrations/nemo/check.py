@@ -74,9 +74,10 @@ def known_keys() -> Mapping[str, Any]:
 
 
 def _unknown_keys(folder: NemoFolder) -> Iterator[Remark]:
+    ours = _policy_files(folder)
     for key in folder.keys:
         siblings = _siblings(key.path)
-        if siblings is None or key.path[-1] in siblings:
+        if siblings is None or key.path[-1] in siblings or key.file in ours:
             continue
         dotted = ".".join(key.path)
         if key.path[-1] == KEY:
@@ -84,6 +85,19 @@ def _unknown_keys(folder: NemoFolder) -> Iterator[Remark]:
         else:
             hint = did_you_mean(key.path[-1], siblings)
         yield Remark("error", f"{dotted}: NeMo drops this key without a word{hint}", _at(key))
+
+
+def _policy_files(folder: NemoFolder) -> set[Path]:
+    """Return our own files, which NeMo reads too, and in which it finds nothing for it."""
+    name = folder.get("custom_data", KEY, "policy")
+    if not isinstance(name, str):
+        return set()
+    try:
+        texts = read_settings(folder.get("custom_data"), folder.root).texts
+    except CorroboratorError:
+        texts = None  # said elsewhere
+    files = {folder.root / name}
+    return files | {key.file for key in folder.keys if texts and key.file.is_relative_to(texts)}
 
 
 def _siblings(path: tuple[str, ...]) -> Mapping[str, Any] | None:
@@ -175,9 +189,8 @@ def _policy(folder: NemoFolder) -> Iterator[Remark]:
         if name != KEY and (hint := did_you_mean(str(name), [KEY])):
             place = _at(folder.place("custom_data", str(name)))
             yield Remark("error", f"custom_data.{name} is not ours{hint}", place)
-    root = folder.path if folder.path.is_dir() else folder.path.parent
     try:
-        read_settings(folder.get("custom_data"), root)
+        read_settings(folder.get("custom_data"), folder.root)
     except CorroboratorError as error:
         yield Remark("error", str(error), _at(folder.place("custom_data", KEY)))
 

@@ -56,6 +56,11 @@ class NemoFolder:
     flows: frozenset[str]
     documents: tuple[Path, ...]
 
+    @property
+    def root(self) -> Path:
+        """The folder to which its paths are relative."""
+        return self.path if self.path.is_dir() else self.path.parent
+
     @cached_property
     def colang(self) -> str:
         """The version of Colang: ``1.0`` or ``2.x``."""
