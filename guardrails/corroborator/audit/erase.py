@@ -1,5 +1,6 @@
 """Erasure: the key, the details, the index and the names go; the chain and a tombstone stay."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, MetaData, Table, func, inspect, select
@@ -46,9 +47,6 @@ def erase_chain(connection: Connection, chain: str, time: str) -> int | None:
     connection.execute(blanked(keys).where(keys.c.chain == chain))
     connection.execute(blanked(lookup).where(lookup.c.chain == chain))
     connection.execute(blanked(findings_index).where(findings_index.c.event.in_(ours)))
-    for table in _of_the_desk(connection):
-        blank = {c.name: None for c in table.columns if c.nullable}
-        connection.execute(table.update().where(table.c.chain == chain).values(blank))
     erased = connection.execute(blanked(details).where(details.c.event.in_(ours))).rowcount
     connection.execute(
         conversations.update().where(conversations.c.chain == chain).values(erased=True)
@@ -57,18 +55,22 @@ def erase_chain(connection: Connection, chain: str, time: str) -> int | None:
     return erased
 
 
-def _of_the_desk(connection: Connection) -> list[Table]:
-    """Return the tables that the review desk keeps of conversations, where it was ever opened.
+def blank_beside(connection: Connection, chains: Iterable[str]) -> None:
+    """Blank what the review desk keeps of erased chains, where it was ever opened.
 
-    In them, what is nullable is about the person; see `corroborator.review.tables`.
+    In its tables, what is nullable is about the person; see `corroborator.review.tables`.
     """
     names = [n for n in inspect(connection).get_table_names() if n.startswith("review_")]
-    found = [Table(name, MetaData(), autoload_with=connection) for name in names]
-    return [
-        table
-        for table in found
-        if "chain" in table.c and any(column.nullable for column in table.columns)
-    ]
+    tables = [Table(name, MetaData(), autoload_with=connection) for name in names]
+    blanks = {
+        table: {c.name: None for c in table.columns if c.nullable}
+        for table in tables
+        if "chain" in table.c
+    }
+    for chain in chains:
+        for table, blank in blanks.items():
+            if blank:
+                connection.execute(table.update().where(table.c.chain == chain).values(blank))
 
 
 def quiet_since(connection: Connection, time: str) -> list[str]:

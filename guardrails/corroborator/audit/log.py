@@ -10,7 +10,7 @@ from corroborator.audit import turns
 from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
 from corroborator.audit.chain import NoteKind, Record, append, find_head, iso_time, new_chain
 from corroborator.audit.contents import ContentKind, known_key
-from corroborator.audit.erase import ErasureReport, erase_chain, quiet_since
+from corroborator.audit.erase import ErasureReport, blank_beside, erase_chain, quiet_since
 from corroborator.audit.export import event_line, last_row, other_events, turn_line, write_line
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.names import chain_named, chains_of_subject
@@ -282,7 +282,9 @@ class AuditLog:
         def work(connection: Connection) -> dict[str, int]:
             time = self._time()
             counts = {chain: erase_chain(connection, chain, time) for chain in find(connection)}
-            return {chain: count for chain, count in counts.items() if count is not None}
+            erased = {chain: count for chain, count in counts.items() if count is not None}
+            blank_beside(connection, erased)
+            return erased
 
         erased = self._store.write(work)
         return ErasureReport(tuple(erased), sum(erased.values()), self._store.truncate_log())
