@@ -155,11 +155,12 @@ def test_exceptions_of_rails_where_they_are_wanted(app_on: AppOn, failing: Guard
             "a domain that there is not",
         ),
         ({"evidence": CANARY}, "context corroborator.evidence"),
+        (CANARY, "context corroborator: write a mapping"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_wrong_context_is_refused_by_name_alone(
-    app_of: AppOf, own_guard: Guard, given: dict[str, Any], problem: str, stream: bool
+    app_of: AppOf, own_guard: Guard, given: Any, problem: str, stream: bool
 ) -> None:
     app = app_of(RecordingModel())
     messages = [{"role": "context", "content": {"corroborator": given}}, *user(CLAIM)]

@@ -63,13 +63,19 @@ class HostContext(BaseModel):
         for message in messages:
             content = message.get("content")
             if message.get("role") == "context" and isinstance(content, Mapping):
-                given |= content.get(KEY) or {}
+                given |= _mapping(content.get(KEY))
         try:
             return cls.model_validate(given)
         except ValidationError as error:
             problem = first_problem(error, lambda _: 0)
         # outside the handler: the error would travel with this one as its context
         raise InputError(f"context {KEY}.{problem.key}: {problem.text}")
+
+
+def _mapping(said: object) -> Mapping[str, Any]:
+    if said is None or isinstance(said, Mapping):
+        return said or {}
+    raise InputError(f"context {KEY}: write a mapping with conversation, subject or evidence")
 
 
 def copied(messages: Sequence[Mapping[str, Any]]) -> Messages:
