@@ -125,13 +125,15 @@ class Queue:
         return None
 
     def _held(self, connection: Connection, account: Account) -> Item | None:
-        mine = self._items().where(
-            locks.c.account == account.id,
+        mine = (locks.c.account == account.id) & (locks.c.until > iso_time(self.clock()))
+        numbers = connection.scalars(select(locks.c.turn).where(mine)).all()
+        wanted = self._items().where(
+            queue.c.turn.in_(numbers),
             queue.c.waiting,
             queue.c.band.is_not(None),
             ~exists().where(answers.c.turn == queue.c.turn, answers.c.account == account.id),
         )
-        row = connection.execute(mine.limit(1)).one_or_none()
+        row = connection.execute(wanted.limit(1)).one_or_none()
         return None if row is None else _item(row)
 
     def _items(self) -> Select[Any]:

@@ -86,7 +86,7 @@ locks = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("turn", Integer, nullable=False, unique=True),
-    Column("account", Integer, nullable=False),
+    Column("account", Integer, nullable=False, index=True),
     Column("band", Integer, nullable=False),  # the part of the queue it was taken from
     Column("until", Text, nullable=False),
 )
