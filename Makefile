@@ -72,7 +72,7 @@ $(NEMO)/.made: requirements/nemo.txt pyproject.toml
 
 CHAIN       := .venv-langchain
 IN_CHAIN    := $(CHAIN)/bin/python -m
-CHAIN_PY    := guardrails/corroborator/integrations/langchain tests/integrations/langchain
+CHAIN_PY    := $(addsuffix /langchain,guardrails/corroborator/integrations tests/integrations examples)
 CHAIN_TESTS := -q -rs --benchmark-skip -o asyncio_mode=auto \
     -o asyncio_default_fixture_loop_scope=function tests/integrations/langchain
 

@@ -34,6 +34,9 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 _TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
+IN_HOST = ("langchain.md",)
+"""Pages whose Python runs in the tests of its host."""
+
 NOT_RUN = (
     "corroborator chat",
     "corroborator fit",
@@ -93,7 +96,9 @@ def test_there_are_blocks_of_each_kind() -> None:
     assert len(ALL_COMMANDS) >= 10
 
 
-@pytest.mark.parametrize("page", with_blocks("python"), ids=named)
+@pytest.mark.parametrize(
+    "page", [p for p in with_blocks("python") if p.name not in IN_HOST], ids=named
+)
 def test_python_blocks_run(page: Path, folder: Path, environment: Mapping[str, str]) -> None:
     program = "\n".join(blocks(page, "python"))
     run([sys.executable, "-W", "error", "-c", program], folder, environment)
