@@ -83,6 +83,19 @@ test-langchain: $(CHAIN)/.made ## LangChain: lint, types, tests against the real
 	$(IN_CHAIN) mypy $$(find $(CHAIN_PY) -name '*.py')
 	$(IN_CHAIN) pytest $(CHAIN_TESTS)
 
+# what LangChain's own tests need besides is not locked: one of it comes as source alone
+CHAIN_PEERS := .venv-peers-langchain
+
+.PHONY: peers-langchain
+peers-langchain: $(CHAIN_PEERS)/.made ## LangChain's own tests of agents, with the guard in each agent (some 5 minutes)
+	$(CHAIN_PEERS)/bin/python tests/integrations/langchain/peers/run.py build/peers
+
+$(CHAIN_PEERS)/.made: $(CHAIN)/.made
+	$(CHAIN)/bin/python -m venv $(CHAIN_PEERS)
+	echo $(CURDIR)/$(CHAIN)/lib/python*/site-packages > $$(echo $(CHAIN_PEERS)/lib/python*/site-packages)/host.pth
+	$(CHAIN_PEERS)/bin/python -m pip install --quiet blockbuster pytest-mock toml
+	@touch $@
+
 $(CHAIN)/.made: requirements/langchain.txt pyproject.toml
 	@echo "setting up $(CHAIN)"
 	@tools/make_venv.sh $(CHAIN) requirements/langchain.txt
@@ -162,4 +175,4 @@ format: $(TEST)/.made ## format the code and mend what can be mended
 
 .PHONY: clean
 clean: ## remove environments, builds and caches
-	rm -rf $(RUN) $(TEST) $(NEMO) $(CHAIN) $(REVIEW) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(RUN) $(TEST) $(NEMO) $(CHAIN) $(CHAIN_PEERS) $(REVIEW) $(WHEEL) $(LOCKS) dist build .coverage .mypy_cache .ruff_cache .pytest_cache

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from corroborator import Evidence, Guard, InputError
 from corroborator.integrations.langchain import GuardedChatModel
 from langchain_world import ScriptedModel, SilentModel, in_turn
+from openai_server import serving
 from tiny_world import CANARY, said
 
 CLAIM, PLAIN = said("credential_claim"), "I went to the shop for some bread."
@@ -218,6 +219,12 @@ def test_models_that_are_no_chat_models_are_refused(guard: Guard) -> None:
 
 
 # --- OpenAI's own class, against a server on this machine ---
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[Any]]]:
+    with serving() as served:
+        yield served
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 import asyncio
 import itertools
 import logging
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +23,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from conftest import GuardOf
 from corroborator import Evidence, Guard, InputError
-from corroborator.integrations.langchain import CorroboratorMiddleware, GuardContext
+from corroborator.integrations.langchain import (
+    CorroboratorMiddleware,
+    GuardContext,
+    GuardedChatModel,
+)
 from langchain_world import Script, ScriptedModel, in_turn
 from tiny_world import CANARY, said
 
@@ -442,6 +448,41 @@ def in_turn_for_each() -> Callable[..., Any]:
         return AIMessage("", tool_calls=[one])
 
     return script
+
+
+@pytest.mark.parametrize("reply", [GOOD, BAD, TimeoutError()])
+@pytest.mark.parametrize("text", [CLAIM, PLAIN])
+@pytest.mark.parametrize("streams", [True, False])
+def test_the_event_loop_never_waits_for_the_guard(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, reply: Any, text: str, streams: bool
+) -> None:
+    loop_thread = threading.get_ident()
+    worked: list[int] = []
+    write = guard.audit._store.write
+
+    def noted(work: Any) -> Any:
+        worked.append(threading.get_ident())
+        return write(work)
+
+    monkeypatch.setattr(guard.audit._store, "write", noted)
+    model = ScriptedModel(script=in_turn(reply))
+    guarded = GuardedChatModel(inner=model, guard=guard)
+    agent: Any = create_agent(model, [lookup], middleware=[CorroboratorMiddleware(guard)])
+
+    async def ask(answering: Any, question: Any) -> None:
+        with suppress(TimeoutError):
+            if streams:
+                _ = [chunk async for chunk in answering.astream(question)]
+            else:
+                await answering.ainvoke(question)
+
+    async def both() -> None:
+        await ask(guarded, text)
+        await ask(agent, asking(text))
+
+    asyncio.run(both())
+    assert len(worked) >= 4
+    assert loop_thread not in worked
 
 
 # --- streams ---

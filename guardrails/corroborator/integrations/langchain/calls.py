@@ -1,17 +1,15 @@
 """One call of a guarded model: its drafts, what they cost, and what is told the model next."""
 
 from collections.abc import Collection, Sequence
-from types import TracebackType
-from typing import Self
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 
 from corroborator.integrations.langchain.messages import draft_text, instructed, replaced, spent
-from corroborator.integrations.langchain.turns import GuardedTurn, RefusedReplyError
+from corroborator.integrations.langchain.turns import EndsItsTurn, GuardedTurn, RefusedReplyError
 
 
-class Call:
+class Call(EndsItsTurn):
     """Judges the drafts of a call.
 
     As a context it ends the turn where the model fails and nobody can ask it again.
@@ -34,6 +32,7 @@ class Call:
         single: bool = False,
     ) -> None:
         self.turn, self.single = turn, single
+        self.ends = single
         self.earlier: UsageMetadata | None = None
         self.usage: UsageMetadata | None = None
         self._messages = messages
@@ -72,15 +71,3 @@ class Call:
         if self._actions is not None:
             raise RefusedReplyError(verdict.text)
         return replaced(draft, verdict.text)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None and self.single:
-            self.turn.end(error)

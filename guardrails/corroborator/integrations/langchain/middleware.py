@@ -52,6 +52,6 @@ class CorroboratorMiddleware(AgentMiddleware[GuardState, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[Response]],
     ) -> Extended:
         """See `AgentMiddleware.awrap_model_call`."""
-        with await asyncio.to_thread(Step, self.guard, self._turns, request) as step:
+        async with await asyncio.to_thread(Step, self.guard, self._turns, request) as step:
             response = await handler(step.request)
         return await asyncio.to_thread(step.end, response)

@@ -1,8 +1,7 @@
 """One model call of an agent under guard."""
 
 import logging
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from langchain.agents.middleware import ExtendedModelResponse, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage
@@ -14,7 +13,12 @@ from corroborator.integrations.langchain.agent_model import guarded_request, too
 from corroborator.integrations.langchain.context import host_id, read_context, thread_id
 from corroborator.integrations.langchain.messages import conversation_of, draft_text, replaced
 from corroborator.integrations.langchain.state import KEY, kept
-from corroborator.integrations.langchain.turns import OpenTurns, RefusedReplyError, open_turn
+from corroborator.integrations.langchain.turns import (
+    EndsItsTurn,
+    OpenTurns,
+    RefusedReplyError,
+    open_turn,
+)
 
 _LOG = logging.getLogger("corroborator")
 
@@ -22,7 +26,7 @@ Response = ModelResponse[Any]
 Extended = Response | ExtendedModelResponse[Any]
 
 
-class Step:
+class Step(EndsItsTurn):
     """A model call; as a context it ends the turn without a reply where the call fails.
 
     Args:
@@ -40,7 +44,7 @@ class Step:
         context, earlier = read_context(request.runtime), kept(request.state)
         messages, evidence = conversation_of(request.messages), read_evidence(context.evidence)
         self._about = [message for message in messages if message.role == "user"]
-        self._turn = turns.take(earlier.get("turn"), self._about) or open_turn(
+        self.turn = turns.take(earlier.get("turn"), self._about) or open_turn(
             guard,
             messages=messages,
             state=earlier.get("ledger"),
@@ -49,23 +53,11 @@ class Step:
             evidence=evidence,
             host_id=host_id(request.runtime),
         )
-        self._turn.ground(evidence)
-        self._turn.judged = False
-        self.request = guarded_request(request, self._turn)
+        self.turn.ground(evidence)
+        self.turn.judged = False
+        self.request = guarded_request(request, self.turn)
         structured = request.response_format is not None
         self._outputs = frozenset(map(tool_name, request.tools)) if structured else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self._turn.end(error)
 
     def end(self, response: Response) -> Extended:
         """Return what the agent goes on with: a vetted reply, and what the guard keeps.
@@ -75,11 +67,11 @@ class Step:
         """
         reply = next((m for m in response.result[::-1] if isinstance(m, AIMessage)), AIMessage(""))
         text = draft_text(reply, self._outputs)
-        if not self._turn.judged and (instead := self._late(text, reply)):
+        if not self.turn.judged and (instead := self._late(text, reply)):
             return self._extended(self._in_place_of(reply, instead))
-        if reply.tool_calls and response.structured_response is None and not self._turn.ended:
-            return self._extended(response, self._turns.keep(self._turn, self._about))
-        if not self._turn.answered(text):
+        if reply.tool_calls and response.structured_response is None and not self.turn.ended:
+            return self._extended(response, self._turns.keep(self.turn, self._about))
+        if not self.turn.answered(text):
             return self._extended(self._in_place_of(reply, self._guard.fallback))
         return self._extended(response)
 
@@ -88,7 +80,7 @@ class Step:
         _LOG.error("middleware after the guard called a model of its own; put the guard last")
         kind = "revise"
         while kind == "revise":  # nobody can be asked for another, so the policy's bound is reached
-            verdict = self._turn.judge(text, final=not reply.tool_calls)
+            verdict = self.turn.judge(text, final=not reply.tool_calls)
             kind = verdict.kind
         return verdict.text
 
@@ -98,7 +90,7 @@ class Step:
         return ModelResponse([replaced(reply, text)])
 
     def _extended(self, response: Response, waiting: str | None = None) -> Extended:
-        if self._turn.state is None:
+        if self.turn.state is None:
             return response
-        kept_now = {"ledger": self._turn.state, "turn": waiting, "record": self._turn.record}
+        kept_now = {"ledger": self.turn.state, "turn": waiting, "record": self.turn.record}
         return ExtendedModelResponse(response, Command(update={KEY: kept_now}))

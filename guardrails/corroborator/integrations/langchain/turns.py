@@ -1,11 +1,13 @@
 """A turn of the guard, followed over the model calls that it takes to answer it."""
 
+import asyncio
 import logging
 import uuid
 from collections import OrderedDict
 from collections.abc import Collection
 from threading import Lock
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from corroborator.drafts import ReplyVerdict
 from corroborator.errors import AuditError, CorroboratorError, EncoderError, TurnError
@@ -161,6 +163,37 @@ def open_turn(guard: Guard, **given: Any) -> GuardedTurn:
     except (AuditError, TurnError, EncoderError) as error:
         _LOG.warning("a turn could not be opened: %s", error)
     return GuardedTurn(guard, None)
+
+
+class EndsItsTurn:
+    """As a context, what ends a turn without a reply where the work in it fails."""
+
+    turn: GuardedTurn
+    ends = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and self.ends:
+            self.turn.end(error)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and self.ends:
+            await asyncio.to_thread(self.turn.end, error)
 
 
 class OpenTurns:

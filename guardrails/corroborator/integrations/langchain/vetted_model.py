@@ -55,7 +55,7 @@ class VettedModel(ModelProxy):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        with await asyncio.to_thread(self._call, messages, kwargs) as call:
+        async with await asyncio.to_thread(self._call, messages, kwargs) as call:
             while True:
                 result = await self.inner._agenerate_with_cache(call.messages, stop=stop, **kwargs)
                 released = await asyncio.to_thread(call.judge, _draft(result))
@@ -88,7 +88,7 @@ class VettedModel(ModelProxy):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        with await asyncio.to_thread(self._call, messages, kwargs) as call:
+        async with await asyncio.to_thread(self._call, messages, kwargs) as call:
             if not call.hold:
                 async for chunk in self._apassed(call, self._awritten(call.messages, stop, kwargs)):
                     yield chunk

@@ -13,6 +13,7 @@ from typing import Any
 
 import langchain.agents
 import langchain.agents.factory
+import pytest
 
 from corroborator import Guard, parse_policy
 from corroborator.integrations.langchain import CorroboratorMiddleware, steps
@@ -43,7 +44,7 @@ def create_agent(model: Any, tools: Any = None, **options: Any) -> Any:
     return agent
 
 
-langchain.agents.create_agent = langchain.agents.factory.create_agent = create_agent  # type: ignore[assignment]
+langchain.agents.create_agent = langchain.agents.factory.create_agent = create_agent
 
 if FORCED:
     _read = steps.conversation_of  # type: ignore[attr-defined]
@@ -55,6 +56,17 @@ if FORCED:
 
     steps.conversation_of = _claiming  # type: ignore[attr-defined]
     GuardedTurn.steering = ""  # type: ignore[assignment, method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _synchronous_calls_may_wait_for_the_log(blockbuster: Any) -> None:
+    """Let the log be written where a test calls an agent synchronously on an event loop.
+
+    The asynchronous hook is watched like everything else.
+    """
+    place = "corroborator/integrations/langchain/middleware.py"
+    for function in blockbuster.functions.values():
+        function.can_block_in(place, {"wrap_model_call"})
 
 
 def pytest_sessionfinish() -> None:

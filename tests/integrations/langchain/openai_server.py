@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-import pytest
-
 BAD, GOOD = "That is k1 of you.", "What a day you had. How can I help?"
 
 
-@pytest.fixture
-def server() -> Iterator[tuple[str, list[Any]]]:
+@contextmanager
+def serving() -> Iterator[tuple[str, list[Any]]]:
     """Serve chat completions: the first draft after a claim is refused."""
     asked: list[Any] = []
 
