@@ -11,8 +11,10 @@
   elsewhere.
 """
 
+from corroborator.audit.anchoring import InclusionProof
 from corroborator.audit.canonical import JSON
 from corroborator.audit.chain import Record
+from corroborator.audit.checkpoint import Checkpoint, PublicKey, SigningKey
 from corroborator.audit.erase import ErasureReport
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.log import AuditLog
@@ -23,11 +25,15 @@ from corroborator.audit.verify import Problem, VerifyReport
 __all__ = [
     "JSON",
     "AuditLog",
+    "Checkpoint",
     "ErasureReport",
+    "InclusionProof",
     "IndexRow",
     "MasterKey",
     "Problem",
+    "PublicKey",
     "Record",
+    "SigningKey",
     "StoredTurn",
     "TurnHandle",
     "VerifyReport",

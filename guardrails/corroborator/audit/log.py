@@ -1,14 +1,17 @@
 """The audit log: one object for everything that is done with it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self, TextIO, get_args
 
 from sqlalchemy import Connection
 
 from corroborator.audit import turns
+from corroborator.audit.anchoring import InclusionProof, contradictions, proof_of, taken
 from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
 from corroborator.audit.chain import NoteKind, Record, append, find_head, iso_time, new_chain
+from corroborator.audit.checkpoint import Checkpoint
 from corroborator.audit.contents import ContentKind, known_key
 from corroborator.audit.erase import ErasureReport, blank_beside, erase_chain, quiet_since
 from corroborator.audit.export import event_line, last_row, other_events, turn_line, write_line
@@ -18,7 +21,7 @@ from corroborator.audit.reading import StoredTurn, TurnFilter, ended_turns, stor
 from corroborator.audit.sealing import seal, unseal
 from corroborator.audit.store import Store
 from corroborator.audit.turns import IndexRow, TurnHandle
-from corroborator.audit.verify import VerifyReport, verify
+from corroborator.audit.verify import Problem, VerifyReport, verify
 from corroborator.errors import AuditError, InputError, MasterKeyError
 
 
@@ -166,9 +169,47 @@ class AuditLog:
 
         return self._store.write(work)
 
-    def verify(self) -> VerifyReport:
-        """Check the whole store; see `corroborator.audit.verify` for what cannot be seen."""
-        return self._store.read(lambda connection: verify(connection, self._master))
+    def verify(self, checkpoint: Checkpoint | None = None) -> VerifyReport:
+        """Check the whole store; see `corroborator.audit.verify` for what cannot be seen.
+
+        Args:
+            checkpoint: one taken earlier and kept elsewhere, opened with its public key: against
+                it a log cut short and a log written anew are found too.
+        """
+
+        def work(connection: Connection) -> VerifyReport:
+            report = verify(connection, self._master)
+            if checkpoint is None:
+                return report
+            found = contradictions(connection, self.origin, checkpoint)
+            problems = (*report.problems, *(Problem(None, None, what) for what in found))
+            return replace(report, problems=problems)
+
+        return self._store.read(work)
+
+    @property
+    def origin(self) -> str:
+        """The name of this log in checkpoints; nothing about anybody is in it."""
+        return f"corroborator/{self._meta.system_chain}"
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what the log is now, to be signed and kept elsewhere."""
+        return self._store.read(lambda connection: taken(connection, self.origin, self._time()))
+
+    def prove(self, chain: str, seq: int, checkpoint: Checkpoint) -> InclusionProof:
+        """Prove that an event is in the log of a checkpoint.
+
+        Args:
+            chain: pseudonym of the conversation.
+            seq: place in the chain.
+            checkpoint: of this log.
+
+        Raises:
+            InputError: it is not in it.
+        """
+        return self._store.read(
+            lambda connection: proof_of(connection, chain, seq, checkpoint.size)
+        )
 
     def records(
         self,

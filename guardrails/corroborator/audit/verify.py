@@ -5,7 +5,7 @@ deleted without a tombstone, and turns that were never closed. **It cannot find*
 smaller or other store that is whole in itself: the newest events of a chain cut off together with
 its row in `conversations` set back, a conversation deleted without a trace, or all hashes computed
 anew by someone who can write to the database. Those are found only against something kept
-elsewhere: an earlier export, or a signed checkpoint. The rows of the index are copies for
+elsewhere: a signed checkpoint (`corroborator.audit.checkpoint`). The rows of the index are copies for
 filtering and prove nothing.
 """
 

@@ -1,5 +1,6 @@
 """``corroborator audit``: whether the log is whole, what it says, and what is to be erased."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -24,13 +25,14 @@ from corroborator.cli._common import (
     counted,
     fail,
     note,
+    write_line,
 )
 from corroborator.errors import InputError, MasterKeyError, StoreError
 from corroborator.transcripts import STANDARD_STREAM
 from corroborator.yaml_file import did_you_mean
 
 if TYPE_CHECKING:
-    from corroborator.audit import AuditLog, ErasureReport, StoredTurn
+    from corroborator.audit import AuditLog, Checkpoint, ErasureReport, StoredTurn
     from corroborator.exemplars import Exemplar
     from corroborator.taxonomy import Taxonomy
 
@@ -40,7 +42,7 @@ ACTIONS = ("none", "steered", "revised", "replaced")
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 app = typer.Typer(
-    help="Verify, read, export, replay and erase the audit log.", no_args_is_help=True
+    help="Verify, sign, read, export, replay and erase the audit log.", no_args_is_help=True
 )
 
 _Conversation = Annotated[
@@ -58,14 +60,26 @@ def register(parent: typer.Typer) -> None:
 
 
 @app.command()
-def verify(audit: AuditOption = None, policy: PolicyOption = None) -> None:
+def verify(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A signed checkpoint that was kept elsewhere."),
+    ] = None,
+    public_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The public key that it was signed for: name+id+key."),
+    ] = None,
+    audit: AuditOption = None,
+    policy: PolicyOption = None,
+) -> None:
     """Check that the log is what was written; exit status 0 only if it is.
 
-    What it cannot see: a whole conversation removed, or all hashes computed anew, by someone who
-    can write to the store. Keep exports elsewhere to find that.
+    What only a checkpoint shows: a log cut short, a whole conversation removed, or all hashes
+    computed anew, by someone who can write to the store.
     """
+    against = _checkpoint(checkpoint, public_key)
     with opened_log(audit, policy) as opened:
-        report = opened.log.verify()
+        report = opened.log.verify(against)
     verdict = Text("sound", "bold green") if report.ok else Text("not sound", "bold red")
     if report.ok and not report.events:
         verdict = Text("empty", "bold yellow")
@@ -75,6 +89,9 @@ def verify(audit: AuditOption = None, policy: PolicyOption = None) -> None:
         f" {counted(report.closed, 'turn')} closed, {counted(report.gaps, 'gap')},"
         f" {report.erased} erased."
     )
+    if against is not None:
+        counted_events = counted(against.size, "event")
+        OUT.print(f"Compared with the checkpoint of {against.time}, over {counted_events}.")
     if opened.no_key is not None:
         OUT.print(
             Text(f"The keys of sealed content, if any, were not checked: {opened.no_key}"),
@@ -88,6 +105,69 @@ def verify(audit: AuditOption = None, policy: PolicyOption = None) -> None:
         OUT.print(f"and {more} more")
     if not report.ok:
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def keygen(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="A new file for the private key.")],
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="What verifiers call it, such as a host name.")
+    ] = "corroborator",
+) -> None:
+    """Make a key that signs checkpoints; prints the public key.
+
+    Keep the private key where those who can write to the log cannot read it.
+    """
+    from corroborator.audit import SigningKey  # noqa: PLC0415 - slow; --help stays quick
+
+    write_line(str(SigningKey.create(out, name).public))
+
+
+@app.command()
+def checkpoint(
+    key: Annotated[Path, typer.Option(metavar="FILE", help="The key from `audit keygen`.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="A file; - for standard output.")] = "-",
+    audit: AuditOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Sign what the log is now, in a few lines; keep them elsewhere.
+
+    Run it on a schedule. They hold no text and nothing about anybody.
+    """
+    from corroborator.audit import SigningKey  # noqa: PLC0415 - slow; --help stays quick
+
+    signing = SigningKey.load(key)
+    with opened_log(audit, policy) as opened:
+        signed = signing.sign(opened.log.checkpoint())
+    if out == STANDARD_STREAM:
+        sys.stdout.write(signed)
+    elif Path(out).exists():
+        fail(f"{out} is there already; name another file")
+    else:
+        Path(out).write_text(signed, encoding="utf-8")
+
+
+@app.command()
+def prove(
+    record: Annotated[
+        str, typer.Argument(metavar="RECORD", help="Conversation and place, as records show them.")
+    ],
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A signed checkpoint.")],
+    public_key: Annotated[str, typer.Option(metavar="KEY", help="Its public key.")],
+    audit: AuditOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Prove that a record is in the log of a checkpoint, without the rest of the log.
+
+    Prints an object with the record's hash, its place and the hashes up to the signed root.
+    """
+    against = _checkpoint(checkpoint, public_key)
+    chain_name, _, seq = record.partition("/")
+    if against is None or not seq.isdigit():
+        raise InputError("write a record as CONVERSATION/NUMBER, for example from `audit show`")
+    with opened_log(audit, policy) as opened:
+        proof = opened.log.prove(chain_name, int(seq), against)
+    write_line(json.dumps(proof.to_json()))
 
 
 @app.command()
@@ -277,6 +357,17 @@ def _erased(
     if subject is not None:
         return log.erase_subject(subject)
     return log.erase_before(datetime.now(UTC) - (age or timedelta()))
+
+
+def _checkpoint(file: Path | None, key: str | None) -> "Checkpoint | None":
+    """Return a checkpoint whose signature holds."""
+    from corroborator.audit import PublicKey  # noqa: PLC0415 - slow; --help stays quick
+
+    if file is None and key is None:
+        return None
+    if file is None or key is None:
+        raise InputError("give both, --checkpoint and --public-key")
+    return PublicKey.parse(key).open(file.read_text("utf-8"))
 
 
 @dataclass(frozen=True)
