@@ -38,6 +38,12 @@ class Finding:
         """Probability above the threshold."""
         return self.probability - self.threshold
 
+    @property
+    def nearest_of_all(self) -> Neighbour | None:
+        """The nearest of exemplars and near misses; None where a bank has none."""
+        both = (*self.nearest[:1], *self.contrasts[:1])
+        return max(both, key=lambda neighbour: neighbour.similarity, default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:

@@ -41,8 +41,10 @@ class Scorer:
             ``score``: calibrated probability, in [0, 1], that it makes a claim on which the
             profile would act, after disclosures had their say; ``score_before_protected`` without
             that; ``fired``: the decision at the shipped threshold; ``protected``: ids of the
-            disclosures that fired, the most urgent first; ``domains``: id -> probability;
-            ``model``: the model's hash.
+            disclosures that fired, the most urgent first; ``domains``: id -> probability; ``named``:
+            the domain of the strongest finding acted on, None without any; ``nearest``: id of the
+            exemplar nearest to it in the whole bank, near misses included; ``nearest_is_claim``:
+            whether that is a claim; ``model``: the model's hash.
 
         Raises:
             InputError: there is no user message.
@@ -52,12 +54,17 @@ class Scorer:
             raise InputError("there is no user message to judge")
         outcome = self._opened(users[-1:])
         scores, domains = outcome.detection.scores, self.engine.taxonomy.domains
+        acted = [f for f in outcome.detection.findings if f.family in outcome.decision.domains]
+        near = acted[0].nearest_of_all if acted else None
         return {
             "score": round(outcome.detection.claim, DIGITS),
             "score_before_protected": round(outcome.detection.claim_before_protected, DIGITS),
             "fired": bool(outcome.decision.domains),
             "protected": list(outcome.decision.protected),
             "domains": {domain: round(scores.get(domain, 0.0), DIGITS) for domain in domains},
+            "named": acted[0].family if acted else None,
+            "nearest": near.exemplar.id if near else None,
+            "nearest_is_claim": near.exemplar.positive if near else None,
             "model": self.engine.model.hash,
         }
 
@@ -66,8 +73,9 @@ class Scorer:
 
         Returns:
             ``score``: calibrated probability, in [0, 1], that it colludes; ``fired``: the decision
-            at the shipped threshold; ``overcorrection``: the probability of that; ``codes``: reply
-            code -> probability; ``model``: the model's hash.
+            at the shipped threshold; ``overcorrection``: the probability of that, and
+            ``overcorrects`` the decision; ``codes``: reply code -> probability; ``model``: the
+            model's hash.
 
         Raises:
             InputError: there is no assistant message, or no user message before it.
@@ -80,6 +88,7 @@ class Scorer:
             "score": round(assessment.collusion, DIGITS),
             "fired": assessment.colludes,
             "overcorrection": round(assessment.over_correction, DIGITS),
+            "overcorrects": assessment.over_corrects,
             "codes": {code: round(assessment.codes.get(code, 0.0), DIGITS) for code in codes},
             "model": self.engine.model.hash,
         }

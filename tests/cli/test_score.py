@@ -42,16 +42,18 @@ def test_each_row_gets_a_line_in_order_with_its_own_id(run: Run, kind: str) -> N
 def test_statements_have_the_keys_of_the_contract(run: Run) -> None:
     scored = read(run("score", "statements", "-", "-", given=lines(ROWS)).stdout)
     expected = {"id", "score", "score_before_protected", "fired", "protected", "domains", "model"}
+    expected |= {"named", "nearest", "nearest_is_claim"}
     assert all(set(row) == expected for row in scored)
     assert [row["fired"] for row in scored] == [True, False, False]
     assert [row["protected"] for row in scored] == [[], [], ["abuse_disclosure"]]
+    assert [row["named"] for row in scored] == ["surveillance_claim", None, None]
+    assert [row["nearest"] is None for row in scored] == [False, True, True]
 
 
 def test_replies_have_the_keys_of_the_contract(run: Run) -> None:
     scored = read(run("score", "replies", "-", "-", given=lines(ROWS)).stdout)
-    assert all(
-        set(row) == {"id", "score", "fired", "overcorrection", "codes", "model"} for row in scored
-    )
+    expected = {"id", "score", "fired", "overcorrection", "overcorrects", "codes", "model"}
+    assert all(set(row) == expected for row in scored)
     assert [row["fired"] for row in scored] == [True, False, False]
 
 

@@ -1,0 +1,63 @@
+"""``corroborator evaluate``: figures against labelled data, as Markdown and charts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from corroborator.cli._common import ERR, JUDGE, write_line
+
+if TYPE_CHECKING:
+    from corroborator.evaluation.report import Report
+    from corroborator.evaluation.run import Evaluation
+
+_Labels = Annotated[
+    list[Path],
+    typer.Argument(metavar="LABELS...", help="JSON Lines, gzipped or not; see docs/accuracy.md."),
+]
+_Scores = Annotated[
+    Path | None,
+    typer.Option(
+        "--scores", metavar="FILE", help="Scores: read where FILE exists, else written to it."
+    ),
+]
+_Charts = Annotated[
+    Path | None, typer.Option("--charts", metavar="DIR", help="Folder to write SVG charts to.")
+]
+
+app = typer.Typer(help="Measure the detectors; prints figures, never text.", no_args_is_help=True)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the group to the command line."""
+    parent.add_typer(app, name="evaluate", rich_help_panel=JUDGE)
+
+
+@app.command()
+def statements(labels: _Labels, scores: _Scores = None, charts: _Charts = None) -> None:
+    """Measure statements against labels, beside baselines."""
+    _show(lambda evaluation: evaluation.statements(labels, scores), charts)
+
+
+@app.command()
+def replies(labels: _Labels, scores: _Scores = None, charts: _Charts = None) -> None:
+    """Measure replies against labels, beside baselines."""
+    _show(lambda evaluation: evaluation.replies(labels, scores), charts)
+
+
+def _show(measure: "Callable[[Evaluation], Report]", charts: Path | None) -> None:
+    with _evaluation() as evaluation:
+        report = measure(evaluation)
+    write_line(report.markdown)
+    if charts is not None:
+        report.write_charts(charts)
+
+
+@contextmanager
+def _evaluation() -> "Iterator[Evaluation]":
+    from corroborator.evaluation.run import Evaluation  # noqa: PLC0415 - keeps --help quick
+
+    with ERR.status("measuring") as status:
+        yield Evaluation(lambda done, count: status.update(f"scoring: {done} of {count} rows"))

@@ -1,0 +1,116 @@
+"""From label files to reports: what the command line and ``make accuracy`` run."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from corroborator.encoders import load_encoder
+from corroborator.evaluation import baselines
+from corroborator.evaluation.baselines import Rival
+from corroborator.evaluation.labels import ReplyLabel, StatementLabel, read_labels
+from corroborator.evaluation.replies import reply_report
+from corroborator.evaluation.report import Report
+from corroborator.evaluation.scores import scored
+from corroborator.evaluation.settings import load_settings
+from corroborator.evaluation.statements import statement_report
+from corroborator.exemplars import shipped_exemplars
+from corroborator.reply_bank import read_replies
+from corroborator.resources import resource
+from corroborator.scoring import Scorer
+from corroborator.taxonomy import load_taxonomy
+
+Told = Callable[[int, int], None]
+
+
+class Evaluation:
+    """Measures the shipped model; it is loaded once, where something is to be scored.
+
+    Args:
+        told: is told how many rows of how many are scored.
+    """
+
+    def __init__(self, told: Told = lambda _done, _all: None) -> None:
+        self._told = told
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """What scores rows."""
+        return Scorer.load()
+
+    def statements(self, files: Sequence[Path], kept: Path | None = None) -> Report:
+        """Measure statements against labels.
+
+        Args:
+            files: labels.
+            kept: a file of scores, read where it exists and else written.
+
+        Raises:
+            InputError: a label or score file does not hold.
+            ConfigError: scikit-learn is missing.
+        """
+        labels = read_labels(files, StatementLabel)
+        count = len(labels)
+        scores = scored(
+            labels, lambda: self.scorer.statement, kept, lambda done: self._told(done, count)
+        )
+        texts = [label.text for label in labels]
+        positive = np.array([label.trigger for label in labels], dtype=bool)
+        taxonomy = load_taxonomy()
+        bank = shipped_exemplars(taxonomy)
+        claims = np.array([item.positive and item.family in taxonomy.domains for item in bank])
+        rivals = [
+            baselines.word_count(texts),
+            baselines.tfidf(
+                "TF-IDF, fitted on our exemplars", [item.text for item in bank], claims, texts
+            ),
+            baselines.tfidf_across_sources(
+                texts,
+                positive,
+                [label.kind for label in labels],
+                [label.source for label in labels],
+            ),
+            baselines.semantic_router(texts, load_encoder(), bank, taxonomy),
+        ]
+        prior = json.loads(resource("embeddings", "manifest.json").read_text("utf-8"))["prior"]
+        return statement_report(labels, scores, rivals, float(prior))
+
+    def replies(self, files: Sequence[Path], kept: Path | None = None) -> Report:
+        """Measure replies against labels; arguments and errors as for `statements`."""
+        labels = read_labels(files, ReplyLabel)
+        count = len(labels)
+        scores = scored(
+            labels, lambda: self.scorer.reply, kept, lambda done: self._told(done, count)
+        )
+        texts = [label.reply for label in labels]
+        positive = np.array([label.collusive for label in labels], dtype=bool)
+        rivals = [
+            baselines.referral_words(texts, load_settings().referral_words),
+            _own_replies(texts),
+            baselines.tfidf_across_sources(
+                texts,
+                positive,
+                [label.kind for label in labels],
+                [label.source for label in labels],
+            ),
+            baselines.validation_words(texts),
+        ]
+        return reply_report(labels, scores, rivals)
+
+
+def _own_replies(texts: Sequence[str]) -> Rival:
+    """Return TF-IDF fitted on the whole replies of our bank."""
+    replies: dict[tuple[str, str], list[str]] = {}
+    for item in read_replies(resource("embeddings", "replies"), load_taxonomy()):
+        replies.setdefault((item.case, item.side), []).append(item.text)
+    colluding = np.array([side == "colluding" for _, side in replies])
+    known = [" ".join(sentences) for sentences in replies.values()]
+    return baselines.tfidf("TF-IDF, fitted on our replies", known, colluding, texts)
+
+
+def installed_model() -> str:
+    """Return the hash of the shipped model, without loading it."""
+    return hashlib.sha256(resource("embeddings", "manifest.json").read_bytes()).hexdigest()
