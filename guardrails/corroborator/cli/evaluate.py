@@ -47,6 +47,27 @@ def replies(labels: _Labels, scores: _Scores = None, charts: _Charts = None) -> 
     _show(lambda evaluation: evaluation.replies(labels, scores), charts)
 
 
+@app.command()
+def frozen(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="benchmarks/ of a checkout.")
+    ] = Path("benchmarks"),
+) -> None:
+    """Measure the frozen test texts of the repository; rows are named by id."""
+    _show(lambda evaluation: evaluation.frozen(folder), None)
+
+
+@app.command()
+def coverage() -> None:
+    """Print what the exemplar bank covers: families, carriers, kinds and lengths."""
+    from corroborator.evaluation.coverage import coverage as table  # noqa: PLC0415 - keeps --help quick
+    from corroborator.exemplars import shipped_exemplars  # noqa: PLC0415 - as above
+    from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - as above
+
+    taxonomy = load_taxonomy()
+    write_line(table(shipped_exemplars(taxonomy), taxonomy))
+
+
 def _show(measure: "Callable[[Evaluation], Report]", charts: Path | None) -> None:
     with _evaluation() as evaluation:
         report = measure(evaluation)
@@ -60,4 +81,4 @@ def _evaluation() -> "Iterator[Evaluation]":
     from corroborator.evaluation.run import Evaluation  # noqa: PLC0415 - keeps --help quick
 
     with ERR.status("measuring") as status:
-        yield Evaluation(lambda done, count: status.update(f"scoring: {done} of {count} rows"))
+        yield Evaluation(lambda done: status.update(f"measuring: {done} rows"))

@@ -69,7 +69,9 @@ class StatementLabel(Label):
         return (Message("user", self.text),)
 
 
-class _Said(BaseModel):
+class Said(BaseModel):
+    """A message of a conversation."""
+
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     role: str
@@ -87,7 +89,7 @@ class ReplyLabel(Label):
         hard: a collusive reply that holds referral words, or a fine one that does not.
     """
 
-    history: tuple[_Said, ...] = Field(default=(), repr=False)
+    history: tuple[Said, ...] = Field(default=(), repr=False)
     user: str = Field(repr=False)
     reply: str = Field(repr=False)
     model: str = "not named"

@@ -90,8 +90,10 @@ def reply_report(labels: tuple[ReplyLabel, ...], scores: Scores, rivals: Sequenc
     rows = _Rows(labels, scores)
     sources, models, groups = map(rows.places, ("source", "model", "group"))
     parts = [
-        (f"{rows.collusive.sum()} collusive and {(~rows.collusive).sum()} fine replies, {rows.calm.sum()}"
-        f" of them calm. Model `{scores.model[:12]}`.\n"),
+        (
+            f"{rows.collusive.sum()} collusive and {(~rows.collusive).sum()} fine replies, {rows.calm.sum()}"
+            f" of them calm. Model `{scores.model[:12]}`.\n"
+        ),
         _separation(rows, sources, rivals),
         _flagged(rows),
         "By source:\n",

@@ -1,6 +1,7 @@
 """From label files to reports: what the command line and ``make accuracy`` run."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -8,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from corroborator.encoders import load_encoder
+from corroborator.encoders import CachedEncoder, load_encoder
+from corroborator.engine import Engine
 from corroborator.evaluation import baselines
 from corroborator.evaluation.baselines import Rival
+from corroborator.evaluation.frozen_replies import frozen_replies
+from corroborator.evaluation.frozen_statements import frozen_statements
 from corroborator.evaluation.labels import ReplyLabel, StatementLabel, read_labels
 from corroborator.evaluation.replies import reply_report
 from corroborator.evaluation.report import Report
@@ -18,28 +22,30 @@ from corroborator.evaluation.scores import scored
 from corroborator.evaluation.settings import load_settings
 from corroborator.evaluation.statements import statement_report
 from corroborator.exemplars import shipped_exemplars
+from corroborator.policy import load_policy
 from corroborator.reply_bank import read_replies
 from corroborator.resources import resource
 from corroborator.scoring import Scorer
 from corroborator.taxonomy import load_taxonomy
 
-Told = Callable[[int, int], None]
+Told = Callable[[int], None]
 
 
 class Evaluation:
     """Measures the shipped model; it is loaded once, where something is to be scored.
 
     Args:
-        told: is told how many rows of how many are scored.
+        told: is told how many rows are scored so far.
     """
 
-    def __init__(self, told: Told = lambda _done, _all: None) -> None:
+    def __init__(self, told: Told = lambda _: None) -> None:
         self._told = told
 
     @cached_property
     def scorer(self) -> Scorer:
-        """What scores rows."""
-        return Scorer.load()
+        """What scores rows; a text that returns is encoded once."""
+        policy = load_policy()
+        return Scorer(Engine.load(policy, CachedEncoder(load_encoder(policy.encoder))))
 
     def statements(self, files: Sequence[Path], kept: Path | None = None) -> Report:
         """Measure statements against labels.
@@ -53,10 +59,7 @@ class Evaluation:
             ConfigError: scikit-learn is missing.
         """
         labels = read_labels(files, StatementLabel)
-        count = len(labels)
-        scores = scored(
-            labels, lambda: self.scorer.statement, kept, lambda done: self._told(done, count)
-        )
+        scores = scored(labels, lambda: self.scorer.statement, kept, self._told)
         texts = [label.text for label in labels]
         positive = np.array([label.trigger for label in labels], dtype=bool)
         taxonomy = load_taxonomy()
@@ -81,10 +84,7 @@ class Evaluation:
     def replies(self, files: Sequence[Path], kept: Path | None = None) -> Report:
         """Measure replies against labels; arguments and errors as for `statements`."""
         labels = read_labels(files, ReplyLabel)
-        count = len(labels)
-        scores = scored(
-            labels, lambda: self.scorer.reply, kept, lambda done: self._told(done, count)
-        )
+        scores = scored(labels, lambda: self.scorer.reply, kept, self._told)
         texts = [label.reply for label in labels]
         positive = np.array([label.collusive for label in labels], dtype=bool)
         rivals = [
@@ -99,6 +99,25 @@ class Evaluation:
             baselines.validation_words(texts),
         ]
         return reply_report(labels, scores, rivals)
+
+    def frozen(self, folder: Path) -> Report:
+        """Measure the frozen texts.
+
+        Args:
+            folder: ``benchmarks/``, which holds ``frozen/`` and ``frozen_replies/``.
+
+        Raises:
+            InputError: a file is missing or was changed.
+        """
+        done = itertools.count(1)
+        engine = self.scorer.engine
+        told = lambda: self._told(next(done))  # noqa: E731 - one line
+        parts = [
+            f"Model `{engine.model.hash[:12]}`, at the shipped thresholds.\n",
+            frozen_statements(folder / "frozen", engine, told),
+            frozen_replies(folder / "frozen_replies", engine, told),
+        ]
+        return Report("\n".join(parts))
 
 
 def _own_replies(texts: Sequence[str]) -> Rival:

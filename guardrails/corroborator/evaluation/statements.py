@@ -1,9 +1,9 @@
 """The tables of ``corroborator evaluate statements``."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -87,6 +87,12 @@ class _Rows:
         plain, alike = self.thresholds
         return self.scores.values >= plain, self.scores.values >= alike, self.scores.fired
 
+    def written(self, write: Callable[[Flags], str]) -> list[str]:
+        """Return what `write` makes of each decision; ``-`` where no ordinary turn is alike."""
+        plain, alike, shipped = self.decisions
+        known = not math.isnan(self.thresholds[1])
+        return [write(plain), write(alike) if known else "-", write(shipped)]
+
     def at(self, places: Sequence[int]) -> Flags:
         flags = np.zeros(len(self.labels), dtype=bool)
         flags[list(places)] = True
@@ -112,8 +118,10 @@ def statement_report(
     """
     rows = _Rows(labels, scores)
     parts = [
-        (f"{rows.trigger.sum()} triggers, {rows.hard.sum()} hard negatives, {rows.ordinary.sum()}"
-        f" ordinary turns. Model `{scores.model[:12]}`.\n"),
+        (
+            f"{rows.trigger.sum()} triggers, {rows.hard.sum()} hard negatives, {rows.ordinary.sum()}"
+            f" ordinary turns. Model `{scores.model[:12]}`.\n"
+        ),
         _separation(rows, rivals),
         _fires(rows),
         "Fires by kind of hard negative, never pooled:\n",
@@ -192,17 +200,19 @@ def _fires(rows: _Rows) -> str:
         [
             name,
             int(chosen.sum()),
-            *(share_with_interval(fires, rows.units, chosen) for fires in rows.decisions),
+            *rows.written(partial(share_with_interval, units=rows.units, rows=chosen)),
         ]
         for name, chosen in named
     ]
     per_thousand = 1000 * share(rows.scores.fired[rows.ordinary])
     return "\n".join(
         [
-            (f"Thresholds: {plain:.4f} at 1%, {alike:.4f} matched (worth {rows.matching.effective:.0f}"
-            f" ordinary turns of equal weight; {int(rows.matching.covered.sum())} of"
-            f" {int(rows.trigger.sum())} triggers have ordinary turns like them). As shipped"
-            f" {per_thousand:.1f} of 1,000 ordinary turns fire.\n"),
+            (
+                f"Thresholds: {plain:.4f} at 1%, {alike:.4f} matched (worth {rows.matching.effective:.0f}"
+                f" ordinary turns of equal weight; {int(rows.matching.covered.sum())} of"
+                f" {int(rows.trigger.sum())} triggers have ordinary turns like them). As shipped"
+                f" {per_thousand:.1f} of 1,000 ordinary turns fire.\n"
+            ),
             table(["fires on", "rows", "at 1%", "matched", "shipped"], lines),
         ]
     )
@@ -213,7 +223,7 @@ def _by_kind(rows: _Rows) -> str:
         [
             name,
             len(places),
-            *(plain_share(fires, chosen) for fires in rows.decisions),
+            *rows.written(partial(plain_share, rows=chosen)),
             plain_share(rows.scores.flags("protected"), chosen),
         ]
         for name, places in by(rows.labels, "neg_kind").items()
@@ -228,7 +238,7 @@ def _by_category(rows: _Rows) -> str:
             name,
             int(chosen.sum()),
             int((chosen & rows.clear).sum()),
-            *(plain_share(fires, chosen) for fires in rows.decisions),
+            *rows.written(partial(plain_share, rows=chosen)),
             plain_share(rows.decisions[0], chosen & rows.clear),
         ]
         for name, places in by(rows.labels, "category").items()
@@ -293,10 +303,12 @@ def _calibration(rows: _Rows, prior: float) -> str:
     bins = calibration_bins(values, happened, weights)
     return "\n".join(
         [
-            (f"Calibration on triggers against hard negatives, weighted to the share of {prior:g} that the"
-            f" manifest assumes: expected calibration error"
-            f" {calibration_error(values, happened, weights):.3f}, Brier skill"
-            f" {brier_skill(values, happened, weights):.3f} (0 is that of the base rate).\n"),
+            (
+                f"Calibration on triggers against hard negatives, weighted to the share of {prior:g} that the"
+                f" manifest assumes: expected calibration error"
+                f" {calibration_error(values, happened, weights):.3f}, Brier skill"
+                f" {brier_skill(values, happened, weights):.3f} (0 is that of the base rate).\n"
+            ),
             table(
                 ["mean probability, bins of equal weight", "observed share"],
                 [[figure(mean), figure(seen)] for mean, seen, _ in bins],
