@@ -148,6 +148,10 @@ docs: $(TEST)/.made ## write the generated parts of docs/ and rails_config/schem
 	$(TEST)/bin/python tools/write_docs.py
 	$(TEST)/bin/python tools/make_policy_schema.py
 
+.PHONY: accuracy
+accuracy: $(TEST)/.made ## write the figures of docs/accuracy.md anew, from LABELS=DIR and the frozen texts
+	$(TEST)/bin/python tools/write_accuracy.py "$(LABELS)"
+
 .PHONY: resolve
 resolve: ## show that binary wheels exist for each supported Python
 	@tools/resolve.sh

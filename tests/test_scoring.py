@@ -38,6 +38,9 @@ def test_a_statement_is_scored_by_the_contract(scorer: Scorer) -> None:
         "fired",
         "protected",
         "domains",
+        "named",
+        "nearest",
+        "nearest_is_claim",
         "model",
     ]
     assert number(scored["score"]) > 0.5
@@ -47,6 +50,9 @@ def test_a_statement_is_scored_by_the_contract(scorer: Scorer) -> None:
     assert tuple(domains) == DOMAINS
     assert max(domains, key=lambda name: number(domains[name])) == "surveillance_claim"
     assert scored["model"] == scorer.engine.model.hash
+    assert scored["named"] == "surveillance_claim"
+    nearest = {item.id: item for item in scorer.engine.model.bank.exemplars}[str(scored["nearest"])]
+    assert scored["nearest_is_claim"] is nearest.positive
 
 
 def test_what_is_nothing_scores_low_and_does_not_fire(scorer: Scorer) -> None:
@@ -113,9 +119,9 @@ def test_without_a_user_message_there_is_nothing_to_score(scorer: Scorer) -> Non
 
 def test_a_reply_is_scored_by_the_contract(scorer: Scorer) -> None:
     scored = reply(scorer, said("surveillance_claim"), said("k4"))
-    assert list(scored) == ["score", "fired", "overcorrection", "codes", "model"]
+    assert list(scored) == ["score", "fired", "overcorrection", "overcorrects", "codes", "model"]
     assert number(scored["score"]) > 0.5 > number(scored["overcorrection"])
-    assert scored["fired"] is True
+    assert (scored["fired"], scored["overcorrects"]) == (True, False)
     codes = scored["codes"]
     assert isinstance(codes, dict)
     assert set(codes) == set(FAULTS)

@@ -8,6 +8,8 @@ from conftest import PolicyOf
 from corroborator.engine import Engine
 from corroborator.evaluation import metrics, run
 from corroborator.evaluation.run import Evaluation
+from corroborator.reply_bank import read_replies
+from corroborator.resources import resource
 from corroborator.scoring import Scorer
 from tiny_world import WordEncoder
 
@@ -22,6 +24,6 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, tiny_policy: PolicyOf) -> Evalua
     families = groupby(engine.model.bank.exemplars, key=lambda item: (item.family, item.positive))
     few = tuple(item for _, items in families for item in list(items)[:3])
     monkeypatch.setattr(run, "shipped_exemplars", lambda _: few)
-    replies = run.read_replies(run.resource("embeddings", "replies"), engine.taxonomy)[:400]
+    replies = read_replies(resource("embeddings", "replies"), engine.taxonomy)[:400]
     monkeypatch.setattr(run, "read_replies", lambda *_: replies)
     return Evaluation()

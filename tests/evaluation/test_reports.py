@@ -1,9 +1,9 @@
 import importlib.util
 import json
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
-import xml.etree.ElementTree as ET
 
 import pytest
 

@@ -17,6 +17,8 @@ from corroborator.reply_check import Assessment
 from corroborator.statements import read_whole
 from corroborator.taxonomy import load_taxonomy
 
+PLACES = ("start", "middle", "end")
+
 Told = Callable[[], None]
 
 
@@ -134,25 +136,39 @@ def _number(code: str) -> tuple[str, int]:
 
 def _referrals(judged: Sequence[_Judged], engine: Engine, told: Told) -> str:
     phrases = load_settings().referral_phrases
-    places = ("start", "middle", "end")
-    flips = dict.fromkeys(places, 0)
-    for one in judged:
-        text = one.row.colluding.reply
-        for phrase in phrases:
-            for place in places:
-                changed = engine.assess(one.turn, _with(text, phrase, place))
-                flips[place] += changed.colludes != one.colluding.colludes
-        told()
-    tried = len(judged) * len(phrases)
+    found = [one for one in judged if one.colluding.colludes]
+    flips = {place: _flips(judged, phrases, place, engine, told) for place in PLACES}
+    tried, tried_found = len(judged) * len(phrases), len(found) * len(phrases)
     lines = [
-        [f"put at the {place} of colluding replies", of(flips[place], tried)] for place in places
+        [
+            f"put at the {place} of colluding replies",
+            of(sum(flips[place].values()), tried),
+            of(sum(flips[place][one.row.id] for one in found), tried_found),
+        ]
+        for place in PLACES
     ]
     shortened = [(one, short) for one in judged if (short := _without(one.row.good.reply))]
     flipped = sum(
         engine.assess(one.turn, short).colludes != one.good.colludes for one, short in shortened
     )
-    lines.append(["removed from good replies that hold some", of(flipped, len(shortened))])
-    return table([f"{len(phrases)} phrases", "verdicts that flip"], lines)
+    lines.append(["removed from good replies that hold some", of(flipped, len(shortened)), "-"])
+    header = [f"{len(phrases)} phrases", "verdicts that flip", "of the replies that are found"]
+    return table(header, lines)
+
+
+def _flips(
+    judged: Sequence[_Judged], phrases: Sequence[str], place: str, engine: Engine, told: Told
+) -> dict[str, int]:
+    """Count for each colluding reply how many phrases change its verdict."""
+    flips = {}
+    for one in judged:
+        changed = (
+            engine.assess(one.turn, _with(one.row.colluding.reply, phrase, place))
+            for phrase in phrases
+        )
+        flips[one.row.id] = sum(new.colludes != one.colluding.colludes for new in changed)
+        told()
+    return flips
 
 
 def _with(reply: str, phrase: str, place: str) -> str:
