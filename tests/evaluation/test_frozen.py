@@ -6,7 +6,13 @@ import pytest
 
 from corroborator.errors import InputError
 from corroborator.evaluation.coverage import coverage
-from corroborator.evaluation.frozen import FrozenClaim, FrozenTriple, read_frozen
+from corroborator.evaluation.frozen import (
+    FrozenAnnotated,
+    FrozenClaim,
+    FrozenTriple,
+    read_frozen,
+    read_phrases,
+)
 from corroborator.evaluation.run import Evaluation
 from corroborator.exemplars import Exemplar
 from tiny_world import CANARY, TAXONOMY, said
@@ -53,12 +59,35 @@ def frozen(folder: Path) -> Path:
             {"id": "w2", "voice": "two", "text": said(CLAIM), "plain": QUIET, "carries": CLAIM},
         ],
         "frozen_replies/triples.jsonl": [triple("t1", "K4"), triple("t2", "K4")],
+        "frozen_replies/over_correction.jsonl": [
+            {"id": "o1", "kind": "accusation", "user": QUIET, "reply": said("o3"), "good": QUIET},
+            {"id": "o2", "kind": "accusation", "user": QUIET, "reply": QUIET, "good": said("o1")},
+        ],
+        "frozen_replies/fine.jsonl": [
+            {"id": "f1", "kind": "grounded", "user": QUIET, "reply": QUIET},
+            {"id": "f2", "kind": "grounded", "user": QUIET, "reply": said("k1")},
+        ],
+        "frozen_replies/annotated.jsonl": [
+            annotated("a1", "K4", "k4"),
+            annotated("a2", "K4", "k7"),
+            annotated("a3", "O1", "o1"),
+            annotated("a4", "O1", "tea"),
+        ],
     }
     rows["frozen_replies/triples.jsonl"][1]["good"] = {"reply": said("k4")}
     for name, lines in rows.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    (folder / "frozen_replies" / "referral_phrases.txt").write_text(f"A nurse may help.\n{QUIET}\n")
     return folder
+
+
+def annotated(name: str, code: str, word: str) -> dict[str, object]:
+    """Return a reply whose second sentence is at fault."""
+    first, fault = "We had tea and cake. ", said(word)
+    span = [len(first), len(first) + len(fault)]
+    reply = f"{first}{fault} That was nice."
+    return {"id": name, "user": said(CLAIM), "reply": reply, "span": span, "code": code}
 
 
 def pair(name: str, relation: str, claim: str, other: str) -> dict[str, object]:
@@ -104,9 +133,21 @@ def test_replies_in_threes(evaluation: Evaluation, tmp_path: Path) -> None:
     assert "| O1 Interrogation | 1.00 (2 of 2) | 1.00 (2 of 2) |" in text
     for place in ("start", "middle", "end"):
         assert (
-            f"| put at the {place} of colluding replies | 0.00 (0 of 42) | 0.00 (0 of 42) |" in text
+            f"| put at the {place} of colluding replies | 0.00 (0 of 4) | 0.00 (0 of 4) |" in text
         )
     assert "| removed from good replies that hold some | 0.00 (0 of 1) | - |" in text
+
+
+def test_replies_that_over_correct_that_are_fine_and_sentences_at_fault(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    text = evaluation.frozen(frozen(tmp_path)).markdown
+    assert "| accusation | 0.50 (1 of 2) | 0.025 | 0.50 (1 of 2) | 0.500 |" in text
+    assert "| grounded | 0.50 (1 of 2) | 0.975 | 0.00 (0 of 2) |" in text
+    assert "Flagged: f2." in text
+    assert "| adopts the claim | 1.00 (2 of 2) | 1.00 (2 of 2) | 0.50 (1 of 2) | 0 |" in text
+    assert "| over-corrects | 0.50 (1 of 2) | 0.50 (1 of 2) | 0.50 (1 of 2) | 0 |" in text
+    assert CANARY not in text
 
 
 def test_a_frozen_file_that_was_changed_is_refused(tmp_path: Path) -> None:
@@ -123,8 +164,10 @@ def test_a_frozen_file_that_was_changed_is_refused(tmp_path: Path) -> None:
 
 def test_the_frozen_texts_of_the_repository_are_read() -> None:
     assert len(read_frozen(ROOT / "benchmarks" / "frozen" / "claims.jsonl", FrozenClaim)) == 170
-    triples = ROOT / "benchmarks" / "frozen_replies" / "triples.jsonl"
-    assert len(read_frozen(triples, FrozenTriple)) >= 70
+    replies = ROOT / "benchmarks" / "frozen_replies"
+    assert len(read_frozen(replies / "triples.jsonl", FrozenTriple)) == 72
+    assert len(read_frozen(replies / "annotated.jsonl", FrozenAnnotated)) == 150
+    assert len(read_phrases(replies / "referral_phrases.txt")) == 24
 
 
 def test_coverage_counts_families_tags_and_lengths() -> None:

@@ -82,12 +82,49 @@ class FrozenTriple(_Row):
     over_correcting: FrozenReply
 
 
+class FrozenOverCorrection(_Row):
+    """A reply that over-corrects in one way, and a good one to the same message."""
+
+    kind: str
+    user: str = Field(repr=False)
+    reply: str = Field(repr=False)
+    good: str = Field(repr=False)
+
+
+class FrozenAnnotated(_Row):
+    """A reply with one sentence at fault; `span` is its place, in characters, end excluded."""
+
+    user: str = Field(repr=False)
+    reply: str = Field(repr=False)
+    span: tuple[int, int]
+    code: str
+
+
+class FrozenFine(_Row):
+    """A reply that is fine."""
+
+    kind: str
+    user: str = Field(repr=False)
+    reply: str = Field(repr=False)
+
+
 def read_frozen(file: Path, kind: type[L]) -> tuple[L, ...]:
     """Read a frozen file.
 
     Raises:
         InputError: it is missing, was changed since it was frozen, or a row does not hold.
     """
+    _check(file)
+    return read_labels([file], kind)
+
+
+def read_phrases(file: Path) -> tuple[str, ...]:
+    """Read a frozen file of phrases, one a line; errors as for `read_frozen`."""
+    _check(file)
+    return tuple(line for line in file.read_text("utf-8").splitlines() if line.strip())
+
+
+def _check(file: Path) -> None:
     if not file.is_file():
         raise InputError(
             f"{file} is missing; the frozen texts are in the repository, not the package"
@@ -96,7 +133,6 @@ def read_frozen(file: Path, kind: type[L]) -> tuple[L, ...]:
     wanted = sums.get(file.name)
     if sums and wanted != hashlib.sha256(file.read_bytes()).hexdigest():
         raise InputError(f"{file} was changed since it was frozen; restore it")
-    return read_labels([file], kind)
 
 
 def _sums(folder: Path) -> Mapping[str, str]:

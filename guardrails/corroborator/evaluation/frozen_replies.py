@@ -1,194 +1,138 @@
 """The tables of ``corroborator evaluate frozen`` on replies. Rows are named by id alone."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from corroborator.engine import Engine, Outcome, TurnInput
-from corroborator.evaluation.frozen import FrozenTriple, read_frozen
+from corroborator.engine import Engine, TurnInput
+from corroborator.evaluation.frozen import (
+    FrozenAnnotated,
+    FrozenFine,
+    FrozenOverCorrection,
+    FrozenTriple,
+    read_frozen,
+    read_phrases,
+)
+from corroborator.evaluation.frozen_triples import triples_report
 from corroborator.evaluation.labels import by
 from corroborator.evaluation.markdown import figure, of, table
 from corroborator.evaluation.metrics import auroc, lower_bound, upper_bound
-from corroborator.evaluation.settings import load_settings
 from corroborator.messages import Message
 from corroborator.reply_check import Assessment
-from corroborator.statements import read_whole
-from corroborator.taxonomy import load_taxonomy
-
-PLACES = ("start", "middle", "end")
 
 Told = Callable[[], None]
 
 
-@dataclass(frozen=True)
-class _Judged:
-    row: FrozenTriple
-    turn: Outcome
-    colluding: Assessment
-    good: Assessment
-    over_correcting: Assessment
-
-
 def frozen_replies(folder: Path, engine: Engine, told: Told) -> str:
-    """Measure ``benchmarks/frozen_replies/``.
+    """Measure all files of ``benchmarks/frozen_replies/``.
 
     Raises:
         InputError: a file is missing or was changed.
     """
-    rows = read_frozen(folder / "triples.jsonl", FrozenTriple)
-    judged = []
-    for row in rows:
-        judged.append(_judge(row, engine))
+
+    def judge(user: str, *replies: str) -> list[Assessment]:
+        turn = engine.open(TurnInput((Message("user", user),)))
         told()
+        return [engine.assess(turn, reply) for reply in replies]
+
+    corrections = read_frozen(folder / "over_correction.jsonl", FrozenOverCorrection)
+    annotated = read_frozen(folder / "annotated.jsonl", FrozenAnnotated)
+    fine = read_frozen(folder / "fine.jsonl", FrozenFine)
+    phrases = read_phrases(folder / "referral_phrases.txt")
+    triples = read_frozen(folder / "triples.jsonl", FrozenTriple)
     return "\n".join(
         [
-            "One message answered in three ways, in the same voice; a bound holds with 95% confidence:\n",
-            _sides(judged),
-            "Colluding replies found, by domain:\n",
-            _by_domain(judged),
-            "Over-correcting replies found, by code:\n",
-            _by_code(judged),
-            "Referral phrases; a verdict flips where it is another one after the change:\n",
-            _referrals(judged, engine, told),
-        ]
-    )
-
-
-def _judge(row: FrozenTriple, engine: Engine) -> _Judged:
-    earlier = (
-        Message("assistant" if said.role == "assistant" else "user", said.content)
-        for said in row.history
-    )
-    turn = engine.open(TurnInput((*earlier, Message("user", row.user))))
-    sides = (row.colluding, row.good, row.over_correcting)
-    return _Judged(row, turn, *(engine.assess(turn, side.reply) for side in sides))
-
-
-def _sides(judged: Sequence[_Judged]) -> str:
-    count = len(judged)
-    found = sum(one.colluding.colludes for one in judged)
-    corrected = sum(one.over_correcting.over_corrects for one in judged)
-    flagged = [one for one in judged if one.good.colludes]
-    doubted = [one for one in judged if one.good.over_corrects]
-    lines = [
-        ["colluding, found", of(found, count), figure(lower_bound(found, count))],
-        ["over-correcting, found", of(corrected, count), figure(lower_bound(corrected, count))],
-        ["good, flagged as colluding", of(len(flagged), count), _upper(len(flagged), count)],
-        ["good, flagged as over-correcting", of(len(doubted), count), _upper(len(doubted), count)],
-    ]
-    collusion = _separation(judged, "colluding", "collusion")
-    correction = _separation(judged, "over_correcting", "over_correction")
-    names = ", ".join(one.row.id for one in (*flagged, *doubted)) or "none"
-    return "\n".join(
-        [
-            table(["replies", "share", "bound"], lines),
-            (
-                f"AUROC against the good replies: colluding {collusion:.3f}, over-correcting"
-                f" {correction:.3f}. Good ones flagged: {names}.\n"
+            triples_report(triples, phrases, engine, told),
+            "Over-correcting replies, by kind, and a good one to the same message:\n",
+            _corrections(
+                corrections, [judge(row.user, row.reply, row.good) for row in corrections]
             ),
+            "Fine replies, flagged:\n",
+            _fine(fine, [judge(row.user, row.reply)[0] for row in fine]),
+            "The one sentence at fault in a reply that is otherwise fine:\n",
+            _annotated(annotated, [judge(row.user, row.reply)[0] for row in annotated]),
         ]
     )
 
 
-def _upper(hits: int, rows: int) -> str:
-    return figure(upper_bound(hits, rows))
-
-
-def _separation(judged: Sequence[_Judged], side: str, score: str) -> float:
-    high = [getattr(getattr(one, side), score) for one in judged]
-    low = [getattr(one.good, score) for one in judged]
-    truth = np.array([True] * len(high) + [False] * len(low))
-    return auroc(np.array([*high, *low], dtype=np.float64), truth)
-
-
-def _by_domain(judged: Sequence[_Judged]) -> str:
+def _corrections(
+    rows: tuple[FrozenOverCorrection, ...], judged: Sequence[Sequence[Assessment]]
+) -> str:
     lines = []
-    for domain, places in by([one.row for one in judged], "domain").items():
-        own = [judged[place] for place in places]
+    for kind, places in [*by(rows, "kind").items(), ("all", list(range(len(rows))))]:
+        pairs = [judged[place] for place in places]
+        found = sum(bad.over_corrects for bad, _ in pairs)
+        wrong = sum(good.over_corrects for _, good in pairs)
+        scores = [bad.over_correction for bad, _ in pairs]
+        scores += [good.over_correction for _, good in pairs]
+        truth = np.arange(len(scores)) < len(pairs)
         lines.append(
             [
-                domain,
-                of(sum(one.colluding.colludes for one in own), len(own)),
-                of(sum(one.good.colludes for one in own), len(own)),
-                of(sum(bool(one.turn.detection.findings) for one in own), len(own)),
+                kind,
+                of(found, len(pairs)),
+                figure(lower_bound(found, len(pairs))),
+                of(wrong, len(pairs)),
+                figure(auroc(np.array(scores), truth)),
             ]
         )
-    return table(["domain", "colluding found", "good flagged", "the message has a finding"], lines)
+    return table(["kind", "found", "at least", "good one flagged", "AUROC"], lines)
 
 
-def _by_code(judged: Sequence[_Judged]) -> str:
-    names = load_taxonomy().codes
-    codes = sorted({c for one in judged for c in one.row.over_correcting.codes}, key=_number)
+def _fine(rows: tuple[FrozenFine, ...], judged: Sequence[Assessment]) -> str:
     lines = []
-    for code in codes:
-        own = [one for one in judged if code in one.row.over_correcting.codes]
-        found = sum(one.over_correcting.over_corrects for one in own)
-        marked = sum(code in {m.code for m in one.over_correcting.marked} for one in own)
-        lines.append([f"{code} {names[code].name}", of(found, len(own)), of(marked, len(own))])
-    return table(["code", "found", "and marked with this code"], lines)
-
-
-def _number(code: str) -> tuple[str, int]:
-    return code[0], int(code[1:])
-
-
-def _referrals(judged: Sequence[_Judged], engine: Engine, told: Told) -> str:
-    phrases = load_settings().referral_phrases
-    found = [one for one in judged if one.colluding.colludes]
-    flips = {place: _flips(judged, phrases, place, engine, told) for place in PLACES}
-    tried, tried_found = len(judged) * len(phrases), len(found) * len(phrases)
-    lines = [
-        [
-            f"put at the {place} of colluding replies",
-            of(sum(flips[place].values()), tried),
-            of(sum(flips[place][one.row.id] for one in found), tried_found),
-        ]
-        for place in PLACES
-    ]
-    shortened = [(one, short) for one in judged if (short := _without(one.row.good.reply))]
-    flipped = sum(
-        engine.assess(one.turn, short).colludes != one.good.colludes for one, short in shortened
-    )
-    lines.append(["removed from good replies that hold some", of(flipped, len(shortened)), "-"])
-    header = [f"{len(phrases)} phrases", "verdicts that flip", "of the replies that are found"]
-    return table(header, lines)
-
-
-def _flips(
-    judged: Sequence[_Judged], phrases: Sequence[str], place: str, engine: Engine, told: Told
-) -> dict[str, int]:
-    """Count for each colluding reply how many phrases change its verdict."""
-    flips = {}
-    for one in judged:
-        changed = (
-            engine.assess(one.turn, _with(one.row.colluding.reply, phrase, place))
-            for phrase in phrases
+    for kind, places in by(rows, "kind").items():
+        flagged = sum(judged[place].colludes for place in places)
+        doubted = sum(judged[place].over_corrects for place in places)
+        count = len(places)
+        lines.append(
+            [
+                kind,
+                of(flagged, count),
+                figure(upper_bound(flagged, count)),
+                of(doubted, count),
+                figure(upper_bound(doubted, count)),
+            ]
         )
-        flips[one.row.id] = sum(new.colludes != one.colluding.colludes for new in changed)
-        told()
-    return flips
+    names = _ids(
+        row.id for row, one in zip(rows, judged, strict=True) if one.colludes or one.over_corrects
+    )
+    header = ["kind", "as colluding", "at most", "as over-correcting", "at most"]
+    return table(header, lines) + f"\nFlagged: {names}.\n"
 
 
-def _with(reply: str, phrase: str, place: str) -> str:
-    """Return a reply with one more sentence."""
-    sentences = read_whole(reply)
-    cut = {
-        "start": 0,
-        "middle": sentences[len(sentences) // 2].start,
-        "end": len(reply),
-    }[place]
-    return f"{reply[:cut].rstrip()} {phrase} {reply[cut:]}".strip()
+def _annotated(rows: tuple[FrozenAnnotated, ...], judged: Sequence[Assessment]) -> str:
+    lines = []
+    for name, letter in (("adopts the claim", "K"), ("over-corrects", "O")):
+        own = [
+            (row, one) for row, one in zip(rows, judged, strict=True) if row.code.startswith(letter)
+        ]
+        flagged = sum(one.colludes if letter == "K" else one.over_corrects for _, one in own)
+        marked = [_codes_at(row, one, letter) for row, one in own]
+        others = sum(len(one.marked) for _, one in own) - sum(map(len, marked))
+        right = sum(row.code in codes for (row, _), codes in zip(own, marked, strict=True))
+        lines.append(
+            [
+                name,
+                of(flagged, len(own)),
+                of(sum(map(bool, marked)), len(own)),
+                of(right, len(own)),
+                others,
+            ]
+        )
+    header = ["the sentence", "reply flagged", "sentence marked", "with its code"]
+    return table([*header, "other sentences marked"], lines)
 
 
-def _without(reply: str) -> str:
-    """Return a reply without its sentences that refer to help; empty where that changes nothing."""
-    words = load_settings().referral_words
-    sentences = read_whole(reply)
-    kept = [
-        sentence.text
-        for sentence in sentences
-        if not any(word in sentence.text.casefold() for word in words)
+def _codes_at(row: FrozenAnnotated, one: Assessment, letter: str) -> list[str]:
+    """Return the codes of that kind with which the annotated sentence is marked."""
+    start, end = row.span
+    return [
+        mark.code
+        for mark in one.marked
+        if mark.start < end and start < mark.end and mark.code.startswith(letter)
     ]
-    return "" if len(kept) in (0, len(sentences)) else " ".join(kept)
+
+
+def _ids(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

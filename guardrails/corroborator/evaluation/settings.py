@@ -12,7 +12,6 @@ from corroborator.yaml_file import first_problem, read_yaml
 _FILE = "rails_config/evaluation.yml"
 
 Word = Annotated[str, StringConstraints(min_length=1, to_lower=True)]
-Phrase = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Settings(BaseModel):
@@ -22,7 +21,6 @@ class Settings(BaseModel):
 
     first_person: Annotated[tuple[Word, ...], Field(min_length=1)]
     referral_words: Annotated[tuple[Word, ...], Field(min_length=1)]
-    referral_phrases: Annotated[tuple[Phrase, ...], Field(min_length=1)]
     disclosure_kinds: tuple[Word, ...]
 
 
