@@ -47,7 +47,7 @@ REPLY_FOLDS = 5
 STATEMENT_STRENGTH, REPLY_STRENGTH = 1.0, 3.0
 """Inverse regularisation of the heads (scikit-learn's C)."""
 
-STATEMENT_FIRES, REPLY_FIRES = 0.005, 0.03
+STATEMENT_FIRES, REPLY_FIRES = 0.02, 0.03
 """Shares of ordinary statements and of good replies, held out, that thresholds let fire."""
 
 _CERTAINTY = {
@@ -162,7 +162,7 @@ def fit_statements(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy)
         stored["exemplars"][places],
         np.array([_statement_class(item) for item in items]),
         _held_out_folds(items),
-        np.array([item.family == ORDINARY for item in items]),
+        np.array([(item.family, item.tag) == (ORDINARY, "ordinary") for item in items]),
         [item.id for item in items],
         STATEMENT_STRENGTH,
         STATEMENT_FIRES,
