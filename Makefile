@@ -34,11 +34,11 @@ test: $(TEST)/.made ## lint, types, quick tests with coverage
 	$(IN_TEST) ruff check
 	$(IN_TEST) ruff format --check
 	$(IN_TEST) mypy
-	$(IN_TEST) pytest -q -rs -m "not slow" --ignore=tests/integrations --ignore=tests/review --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
+	tools/postgres.sh $(IN_TEST) pytest -q -rs -m "not slow" --ignore=tests/integrations --ignore=tests/review --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
 
 .PHONY: test-slow
 test-slow: $(TEST)/.made package resolve ## the rest: slow tests, the wheel, licences, resolution
-	$(IN_TEST) pytest -q -rs -m slow --ignore=tests/integrations --ignore=tests/review
+	tools/postgres.sh $(IN_TEST) pytest -q -rs -m slow --ignore=tests/integrations --ignore=tests/review
 
 $(TEST)/.made: requirements/dev.txt pyproject.toml
 	@echo "setting up $(TEST)"

@@ -51,7 +51,7 @@ MISTAKES = [
     ("risk_hold: {turns: 0}", 1, "turns: Input should be greater"),
     ("risk_hold: 20", 1, "risk_hold: this must be a mapping"),
     ("audit: {stor: x}", 1, "stor: this key is not known; did you mean store?"),
-    ("audit: {store: 'postgresql://x'}", 1, "store must look like sqlite:///corroborator.db"),
+    ("audit: {store: 'mysql://x/y'}", 1, "store must look like sqlite:///corroborator.db"),
     ("audit: {store: null, content: sealed}", 1, "content: sealed needs a store"),
     ("audit: {content: seled}", 1, "content: Input should be 'none' or 'sealed'"),
     ("audit: {on_error: ignore}", 1, "on_error: Input should be 'release' or 'block'"),

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from corroborator.audit import AuditLog, MasterKey
 from corroborator.audit.keys import VARIABLE, key_file
-from corroborator.audit.sqlite import file_of, read_url
-from corroborator.audit.store import Store
+from corroborator.audit.store import Store, database_file, read_url
 from corroborator.encoders import Encoder, load_encoder
 from corroborator.errors import CorroboratorError, StoreError
 from corroborator.exemplars import shipped_exemplars
@@ -129,7 +128,7 @@ def _key(policy: Policy, url: str | None) -> str:
     exists = VARIABLE in os.environ or key_file().exists()
     if policy.audit.content == "none" and not exists:
         return "not needed: the policy keeps no text"
-    database = None if url is None else file_of(read_url(url))
+    database = None if url is None else database_file(read_url(url))
     if not exists and (database is None or not database.exists()):
         return f"none yet; the first sealed record makes {place}, which you then back up"
     key = MasterKey.load(database=database)
@@ -139,10 +138,10 @@ def _key(policy: Policy, url: str | None) -> str:
 
 
 def _store(url: str | None) -> str:
-    path = None if url is None else file_of(read_url(url))
-    if path is None:
+    path = None if url is None else database_file(read_url(url))
+    if path is None and (url is None or url.startswith("sqlite")):
         return "in memory: records are lost when the guard ends"
-    if not path.exists():
+    if path is not None and not path.exists():
         if not os.access(path.parent, os.W_OK):
             raise StoreError(f"{path.parent} cannot be written to; choose another folder")
         return f"{path}, not there yet; the first turn makes it"
@@ -152,4 +151,4 @@ def _store(url: str | None) -> str:
         sealed = store.meta().master_key_id
     finally:
         store.close()
-    return f"{path}, can be written" + (f", sealed under key {sealed}" if sealed else "")
+    return f"{store.place}, can be written" + (f", sealed under key {sealed}" if sealed else "")

@@ -123,7 +123,7 @@ class AuditPolicy(_Part):
     """What is kept of each turn.
 
     Attributes:
-        store: ``sqlite:///path``; ``null`` keeps records in memory for the life of the guard.
+        store: ``sqlite:///path`` or ``postgresql://host/database``; ``null`` keeps records in memory for the life of the guard.
         content: ``none`` keeps no text; ``sealed`` keeps it encrypted under a key for each
             conversation.
         retention: conversations without a turn for that long are erased when a guard starts.
@@ -137,8 +137,11 @@ class AuditPolicy(_Part):
 
     @model_validator(mode="after")
     def _store_fits(self) -> Self:
-        if self.store is not None and not self.store.startswith("sqlite:///"):
-            raise ValueError("store must look like sqlite:///corroborator.db, or be null")
+        if self.store is not None and not self.store.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError(
+                "store must look like sqlite:///corroborator.db or postgresql://host/database, "
+                "or be null"
+            )
         if self.content == "sealed" and self.store is None:
             raise ValueError("content: sealed needs a store to keep it in")
         return self

@@ -14,6 +14,7 @@ from sqlalchemy import LargeBinary, Text
 from audit.helpers import CANARY, VERSIONS
 from corroborator.audit import tables
 from corroborator.audit.tables import details, findings_index, keys, lookup
+from corroborator.errors import InputError
 
 WINDOW = 8
 
@@ -215,3 +216,20 @@ def test_retention_erases_what_had_no_turn_for_long(open_log: Any, write_turn: A
     assert log.erase_before(now + timedelta(days=4)).chains == ()
     assert len(list(log.records("new"))) == 1
     assert log.verify().ok
+
+
+def test_a_legal_hold_outlasts_every_erasure(open_log: Any, write_turn: Any) -> None:
+    log = open_log("sealed")
+    chain = write_turn(log, "held").chain
+    write_turn(log, "other")
+    log.hold("held")
+    log.hold("held")
+    report = log.erase_before(datetime.now(UTC) + timedelta(days=1))
+    assert (len(report.chains), report.held) == (1, (chain,))
+    assert log.erase("held").held == (chain,)
+    assert next(log.records("held")).text is not None
+    log.hold(chain, held=False)
+    assert log.erase("held").chains == (chain,)
+    assert log.verify().ok
+    with pytest.raises(InputError, match="no such conversation"):
+        log.hold("unknown")

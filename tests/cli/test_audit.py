@@ -126,7 +126,7 @@ def test_many_problems_are_counted_not_listed(run: Run, policy: Path, url: str) 
     [
         (["--audit", "sqlite:///none.db"], "there is no audit store at"),
         (["--audit", "sqlite://"], "there is no audit store at"),
-        (["--audit", "postgresql://host/x"], "sqlite:///path"),
+        (["--audit", "postgresql://host/x"], "the audit store is given as"),
         (["--policy", "memory.yml"], "the policy names no audit store"),
         ([], "corroborator.db"),
     ],

@@ -25,19 +25,26 @@ from corroborator.errors import InputError
 _ROWS_AT_ONCE = 1000
 
 
-def leaves(connection: Connection, size: int | None = None) -> Iterator[Hash]:
-    """Yield the leaves, oldest first; the first `size` of them, where it is given.
+def leaves(
+    connection: Connection, size: int | None = None, last: int | None = None
+) -> Iterator[Hash]:
+    """Yield the leaves in the order of row numbers.
 
-    Writers take turns, so the order of row numbers is the order of writing.
+    Args:
+        connection: to the store.
+        size: the first so many.
+        last: up to this row number, from `Store.last_event`: none is written below it afterwards.
     """
     query = select(events.c.hash).order_by(events.c.id).limit(size)
+    if last is not None:
+        query = query.where(events.c.id <= last)
     for value in connection.execute(query).yield_per(_ROWS_AT_ONCE).scalars():
         yield leaf_hash(_raw(value))
 
 
-def taken(connection: Connection, origin: str, time: str) -> Checkpoint:
-    """Return the checkpoint of a store as it is."""
-    size, root = tree_root(leaves(connection))
+def taken(connection: Connection, origin: str, time: str, last: int) -> Checkpoint:
+    """Return the checkpoint of a store up to a row number; see `leaves`."""
+    size, root = tree_root(leaves(connection, last=last))
     return Checkpoint(origin, size, root, time)
 
 

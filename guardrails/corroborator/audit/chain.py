@@ -17,11 +17,12 @@ GENESIS = "0" * 64
 """What the first event of a chain holds in place of a hash."""
 
 NoteKind = Literal["exported", "accessed", "config_changed", "reviewed", "proposed", "decided"]
-Kind = Literal["opened", "closed", "gap", "erased"] | NoteKind
+Kind = Literal["opened", "closed", "gap", "erased", "held", "released"] | NoteKind
 KINDS = frozenset(kind for part in get_args(Kind) for kind in get_args(part))
 
 _ADD = events.insert().returning(events.c.id)
 _HEAD = select(conversations).where(conversations.c.chain == bindparam("of"))
+_HEAD_TO_MOVE = _HEAD.with_for_update()  # SQLite has no other writer, and leaves this out
 _MOVE_HEAD = (
     conversations.update()
     .where(conversations.c.chain == bindparam("of"))
@@ -92,13 +93,18 @@ def find_head(connection: Connection, chain: str) -> Row[Any] | None:
     return connection.execute(_HEAD, {"of": chain}).one_or_none()
 
 
+def lock_head(connection: Connection, chain: str) -> Row[Any] | None:
+    """Return the row of a chain, if there is one; until the transaction ends nobody else writes."""
+    return connection.execute(_HEAD_TO_MOVE, {"of": chain}).one_or_none()
+
+
 def head_of(connection: Connection, chain: str) -> Row[Any]:
-    """Return the row of a chain that is there.
+    """Return the row of a chain that is there, as `lock_head` does.
 
     Raises:
         IntegrityError: it is not.
     """
-    head = find_head(connection, chain)
+    head = lock_head(connection, chain)
     if head is None:
         raise IntegrityError("a conversation has lost its row in the audit store; verify it")
     return head

@@ -12,6 +12,7 @@ from corroborator.audit.tables import (
     details,
     events,
     findings_index,
+    holds,
     keys,
     lookup,
 )
@@ -27,11 +28,30 @@ class ErasureReport:
         complete: whether nothing is left in the files of the database. False: a reader kept the
             write-ahead log from being cut for longer than a writer waits; erase again, the same or
             another, and it is cut then.
+        held: pseudonyms of the conversations that a legal hold kept from being erased.
     """
 
     chains: tuple[str, ...]
     details: int
     complete: bool
+    held: tuple[str, ...] = ()
+
+
+def set_hold(connection: Connection, chain: str, time: str, *, held: bool) -> None:
+    """Put a conversation under a legal hold, or end it; nothing is done where that is so already."""
+    head = head_of(connection, chain)
+    if is_held(connection, chain) == held:
+        return
+    if not connection.execute(
+        holds.update().where(holds.c.chain == chain), {"held": held}
+    ).rowcount:
+        connection.execute(holds.insert(), {"chain": chain, "held": held})
+    append(connection, head, "held" if held else "released", time, {})
+
+
+def is_held(connection: Connection, chain: str) -> bool:
+    """Whether a conversation is under a legal hold; lock its head first to act on it."""
+    return bool(connection.scalar(select(holds.c.held).where(holds.c.chain == chain)))
 
 
 def erase_chain(connection: Connection, chain: str, time: str) -> int | None:

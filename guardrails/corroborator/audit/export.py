@@ -41,11 +41,10 @@ def event_line(record: Record, *, intact: bool) -> dict[str, JSON]:
     return {"schema": SCHEMA, "record": "event", "intact": intact, "event": record.to_json()}
 
 
-def last_row(connection: Connection) -> tuple[int, int]:
-    """Return the highest row number of an event, and the number of turns up to it."""
-    turns = func.count().filter(events.c.kind == "opened")
-    last, count = connection.execute(select(func.max(events.c.id), turns)).one()
-    return last or 0, count
+def turns_until(connection: Connection, last: int) -> int:
+    """Return the number of turns opened up to a row number."""
+    opened = (events.c.kind == "opened") & (events.c.id <= last)
+    return connection.scalar(select(func.count()).where(opened)) or 0
 
 
 def other_events(store: Store, last: int) -> Iterator[tuple[Record, bool]]:

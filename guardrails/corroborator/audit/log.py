@@ -10,13 +10,29 @@ from sqlalchemy import Connection
 from corroborator.audit import turns
 from corroborator.audit.anchoring import InclusionProof, contradictions, proof_of, taken
 from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
-from corroborator.audit.chain import NoteKind, Record, append, find_head, iso_time, new_chain
+from corroborator.audit.chain import (
+    NoteKind,
+    Record,
+    append,
+    head_of,
+    iso_time,
+    lock_head,
+    new_chain,
+)
 from corroborator.audit.checkpoint import Checkpoint
 from corroborator.audit.contents import ContentKind, known_key
-from corroborator.audit.erase import ErasureReport, blank_beside, erase_chain, quiet_since
-from corroborator.audit.export import event_line, last_row, other_events, turn_line, write_line
+from corroborator.audit.erase import (
+    ErasureReport,
+    blank_beside,
+    erase_chain,
+    is_held,
+    quiet_since,
+    set_hold,
+)
+from corroborator.audit.export import event_line, other_events, turn_line, turns_until, write_line
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.names import chain_named, chains_of_subject
+from corroborator.audit.postgres import claim
 from corroborator.audit.reading import StoredTurn, TurnFilter, ended_turns, stored_turns
 from corroborator.audit.sealing import seal, unseal
 from corroborator.audit.store import Store
@@ -58,23 +74,25 @@ class AuditLog:
         content: ContentKind = "none",
         master_key: MasterKey | None = None,
         clock: Callable[[], datetime] = _now,
+        create: bool = True,
     ) -> Self:
         """Open a store, and make it where there is none.
 
         A new file can be read by its owner alone. Its folder must exist.
 
         Args:
-            url: ``sqlite:///path``, or ``sqlite://`` for memory.
+            url: ``sqlite:///path``, ``sqlite://`` for memory, or ``postgresql://host/database``.
             content: ``none`` keeps no text; ``sealed`` keeps it encrypted.
             master_key: by default, where content is sealed, `MasterKey.load`; a key file is made
                 for a store that has never sealed anything. With ``none`` it only serves to read.
             clock: what time it is.
+            create: whether to make a store where there is none.
 
         Raises:
             StoreError: the store cannot be opened.
             MasterKeyError: there is no master key, or the store was sealed under another.
         """
-        store = Store.open(url)
+        store = Store.open(url, create=create)
         try:
             return cls(store, content, _master_key(store, content, master_key), clock)
         except AuditError:
@@ -160,7 +178,8 @@ class AuditLog:
             time = self._time()
             if conversation is None:
                 system = self._meta.system_chain
-                head = find_head(connection, system) or new_chain(connection, time, system)
+                claim(connection, system.encode())
+                head = lock_head(connection, system) or new_chain(connection, time, system)
             elif (chain := chain_named(connection, self._meta, conversation)) is not None:
                 head = turns.record_gaps(connection, chain, time)
             else:
@@ -194,7 +213,10 @@ class AuditLog:
 
     def checkpoint(self) -> Checkpoint:
         """Return what the log is now, to be signed and kept elsewhere."""
-        return self._store.read(lambda connection: taken(connection, self.origin, self._time()))
+        last = self._store.last_event()
+        return self._store.read(
+            lambda connection: taken(connection, self.origin, self._time(), last)
+        )
 
     def prove(self, chain: str, seq: int, checkpoint: Checkpoint) -> InclusionProof:
         """Prove that an event is in the log of a checkpoint.
@@ -250,7 +272,8 @@ class AuditLog:
         Returns:
             How many turns were written.
         """
-        last, count = self._store.read(last_row)
+        last = self._store.last_event()
+        count = self._store.read(lambda connection: turns_until(connection, last))
         self.append(None, "exported", {"turns": count, "with_text": with_text})
         for turn in stored_turns(self._store, self._master, TurnFilter(last=last)):
             write_line(out, turn_line(turn, with_text=with_text))
@@ -288,6 +311,21 @@ class AuditLog:
         key = None if self._master is None else known_key(connection, self._master, chain)
         return None if key is None or sealed is None else unseal(key, sealed, place).decode()
 
+    def hold(self, conversation: str, *, held: bool = True) -> None:
+        """Put a conversation under a legal hold, or end it: until then nothing erases it.
+
+        Raises:
+            InputError: there is no such conversation.
+        """
+
+        def work(connection: Connection) -> None:
+            chain = chain_named(connection, self._meta, conversation)
+            if chain is None:
+                raise InputError("there is no such conversation in the audit store")
+            set_hold(connection, chain, self._time(), held=held)
+
+        self._store.write(work)
+
     def erase(self, conversation: str) -> ErasureReport:
         """Erase a conversation: its key, details, index rows and names; a tombstone stays.
 
@@ -320,15 +358,22 @@ class AuditLog:
         self.close()
 
     def _erase(self, find: Callable[[Connection], Sequence[str]]) -> ErasureReport:
+        held: list[str] = []
+
         def work(connection: Connection) -> dict[str, int]:
-            time = self._time()
-            counts = {chain: erase_chain(connection, chain, time) for chain in find(connection)}
-            erased = {chain: count for chain, count in counts.items() if count is not None}
-            blank_beside(connection, erased)
-            return erased
+            time, counts = self._time(), {}
+            for chain in sorted(find(connection)):
+                head_of(connection, chain)
+                if is_held(connection, chain):
+                    held.append(chain)
+                elif (count := erase_chain(connection, chain, time)) is not None:
+                    counts[chain] = count
+            blank_beside(connection, counts)
+            return counts
 
         erased = self._store.write(work)
-        return ErasureReport(tuple(erased), sum(erased.values()), self._store.truncate_log())
+        complete = self._store.forget_erased()
+        return ErasureReport(tuple(erased), sum(erased.values()), complete, tuple(held))
 
     def _time(self) -> str:
         return iso_time(self._clock())

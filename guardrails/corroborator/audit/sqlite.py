@@ -4,12 +4,14 @@ import os
 import sqlite3
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from corroborator.errors import AuditError, IntegrityError, StoreError
+
+FORM = "the audit store is given as sqlite:///path, sqlite:// for memory, or postgresql://user@host/database"
 
 BUSY_SECONDS = 5.0
 """How long one process waits for another; ``?timeout=`` in the URL changes it."""
@@ -31,23 +33,18 @@ class LockedError(StoreError):
     """Another writer kept the store locked for too long."""
 
 
-def read_url(text: str) -> URL:
-    """Read ``sqlite:///path`` or ``sqlite://`` (memory).
+def read_url(url: URL) -> URL:
+    """Check ``sqlite:///path`` or ``sqlite://`` (memory).
 
     Raises:
         StoreError: it is something else, or the folder of the path does not exist.
     """
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        url = None
     if (
-        url is None
-        or url.drivername not in ("sqlite", "sqlite+pysqlite")
+        url.drivername not in ("sqlite", "sqlite+pysqlite")
         or url.host
         or set(url.query) - {"timeout"}
     ):
-        raise StoreError("the audit store is given as sqlite:///path, or sqlite:// for memory")
+        raise StoreError(FORM)
     path = file_of(url)
     if path is not None and not path.parent.is_dir():
         raise StoreError(f"the folder of the audit store, {path.parent}, does not exist; make it")
@@ -58,6 +55,11 @@ def file_of(url: URL) -> Path | None:
     """Return the file of a URL; None for memory."""
     in_memory = url.database in (None, "", ":memory:")
     return None if in_memory else Path(str(url.database)).absolute()
+
+
+def place_of(url: URL) -> str:
+    """Return the store in messages."""
+    return str(file_of(url) or "in memory")
 
 
 def wait_seconds(url: URL) -> float:
@@ -103,7 +105,7 @@ def create_private(path: Path) -> None:
     raise StoreError(problem)
 
 
-def explained(error: SQLAlchemyError | sqlite3.Error, place: str) -> AuditError:
+def explained(error: SQLAlchemyError | Exception, place: str) -> AuditError:
     """Return what to raise for a database error: a code and a place, never a statement or value."""
     original = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(original, "sqlite_errorcode", 0) & 0xFF  # the rest are sub-codes

@@ -7,27 +7,26 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, inspect, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, func, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from corroborator.audit import tables
+from corroborator.audit import postgres, sqlite, tables
+from corroborator.audit.migrations import NEWEST, STEPS, migrate
 from corroborator.audit.sqlite import (
+    FORM,
     IMMEDIATE,
     LockedError,
     create_private,
-    explained,
-    file_of,
-    make_engine,
-    read_url,
     wait_seconds,
 )
 from corroborator.errors import AuditError, IntegrityError, StoreError
 
 _T = TypeVar("_T")
 
-SCHEMA = 1
+_SCHEMA_LOCK = b"corroborator schema"
 _LOOKUP_KEY_BYTES = 32
 _RETRY_SECONDS = 0.01
 
@@ -47,6 +46,42 @@ class Meta:
     master_key_id: str | None
 
 
+def read_url(text: str) -> URL:
+    """Read where a store is; see `corroborator.audit.sqlite` and `corroborator.audit.postgres`.
+
+    Raises:
+        StoreError: it is malformed; what was given is not in the error, for it may hold a password.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        pass
+    else:
+        return _kind(url).read_url(url)
+    raise StoreError(FORM)
+
+
+def database_file(url: URL) -> Path | None:
+    """Return the file of a store; None for memory and for a server."""
+    return sqlite.file_of(url) if url.get_backend_name() == "sqlite" else None
+
+
+class _Kind(Protocol):
+    """What differs between databases: the modules `sqlite` and `postgres`."""
+
+    def read_url(self, url: URL) -> URL: ...
+
+    def place_of(self, url: URL) -> str: ...
+
+    def make_engine(self, url: URL) -> Engine: ...
+
+    def explained(self, error: SQLAlchemyError | Exception, place: str) -> AuditError: ...
+
+
+def _kind(url: URL) -> _Kind:
+    return postgres if url.get_backend_name() == "postgresql" else sqlite
+
+
 class _Handle:
     """What one process uses; SQLite forbids the use of a connection after a fork."""
 
@@ -60,22 +95,24 @@ class Store:
     """One database; safe to share between threads, and to use on both sides of a fork."""
 
     def __init__(self, url: URL) -> None:
-        self.path = file_of(url)
+        self.path = database_file(url)
         self._url, self._wait = url, wait_seconds(url)
-        self._handle: _Handle | None = _Handle(make_engine(url))
+        self._server = url.get_backend_name() == "postgresql"
+        self._kind = _kind(url)
+        self._handle: _Handle | None = _Handle(self._kind.make_engine(url))
         self._inherited: list[_Handle] = []  # kept: closing them here would harm the parent
 
     @classmethod
-    def open(cls, text: str) -> Self:
-        """Open a store, and make it where there is none.
+    def open(cls, text: str, *, create: bool = True) -> Self:
+        """Open a store, make it where there is none, and bring an older one to this version.
 
         Raises:
-            StoreError: it cannot be opened, or is of a newer version.
+            StoreError: it cannot be opened, is of a newer version, or is not there and not to be
+                made.
         """
-        url = read_url(text)
-        store = cls(url)
+        store = cls(read_url(text))
         try:
-            store._prepare()
+            store._prepare(create=create)
         except AuditError:
             store.close()
             raise
@@ -84,7 +121,7 @@ class Store:
     @property
     def place(self) -> str:
         """The store in messages."""
-        return "in memory" if self.path is None else str(self.path)
+        return self._kind.place_of(self._url)
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` on one consistent state of the store.
@@ -95,13 +132,18 @@ class Store:
         return self._run(self._own().engine, work, immediate=False)
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
-        """Run `work` alone among all writers, and make what it wrote durable, or none of it.
+        """Run `work`, and make what it wrote durable, or none of it.
+
+        On SQLite it is alone among all writers; on PostgreSQL, among those of the conversations
+        whose heads it reads.
 
         Raises:
             StoreError: the store cannot be written.
             IntegrityError: it refuses, since it was changed from outside.
         """
         handle = self._own()
+        if self._server:
+            return self._run(handle.engine, work, immediate=True)
         if not handle.write_lock.acquire(timeout=self._wait):
             raise LockedError(f"the audit store {self.place} is busy; other threads write to it")
         try:
@@ -126,12 +168,31 @@ class Store:
 
         return self.write(work)
 
-    def truncate_log(self) -> bool:
-        """Move the write-ahead log into the database and cut it to nothing.
+    def last_event(self) -> int:
+        """Return the highest row number of an event; what is written later has a higher one.
+
+        On PostgreSQL writers number their events before these can be read. This waits for those
+        that are at it, so that nothing is written below the number afterwards.
+        """
+
+        def work(connection: Connection) -> int:
+            if self._server:
+                connection.exec_driver_sql("LOCK TABLE events IN SHARE MODE")
+            return connection.scalar(select(func.max(tables.events.c.id))) or 0
+
+        return self.write(work) if self._server else self.read(work)
+
+    def forget_erased(self) -> bool:
+        """Rid the files of the database of what was erased.
+
+        SQLite: the write-ahead log is cut to nothing. PostgreSQL: the tables of keys and names are
+        written anew; its own write-ahead log is the server's (see ``docs/audit.md``).
 
         Returns:
-            False where a reader elsewhere kept it from being cut.
+            False where a reader elsewhere kept it from being done.
         """
+        if self._server:
+            return self._vacuum()
         busy, _, _ = self._pragma("PRAGMA wal_checkpoint(TRUNCATE)")
         return not busy
 
@@ -141,18 +202,33 @@ class Store:
             self._handle.engine.dispose()
         self._handle = None
 
-    def _prepare(self) -> None:
-        if self.path is not None:
+    def _prepare(self, *, create: bool) -> None:
+        if self.path is not None and create:
             create_private(self.path)
-        version = self.read(_version)
-        if version is None:
+        missing = self.path is not None and not self.path.exists()
+        version = None if missing else self.read(_version)
+        if version is None and not create:
+            raise StoreError(f"there is no audit store at {self.place}")
+        if version is None and not self._server:
             self._write_ahead()
-            version = self.write(_create)
-        if version != SCHEMA:
+        if version is None or version < NEWEST:
+            version = self.write(_create_or_migrate)
+        if version > NEWEST:
             raise StoreError(
                 f"the audit store {self.place} is of version {version}, and this release reads "
-                f"version {SCHEMA}; install the release that wrote it"
+                f"version {NEWEST}; install the release that wrote it"
             )
+
+    def _vacuum(self) -> bool:
+        try:
+            postgres.forget_freed(self._own().engine, ("keys", "lookup"))
+        except SQLAlchemyError as error:
+            problem = postgres.explained(error, self.place)
+        else:
+            return True
+        if isinstance(problem, LockedError):
+            return False
+        raise problem
 
     def _write_ahead(self) -> None:
         """Have the file keep a write-ahead log; SQLite does not wait here for other processes."""
@@ -177,7 +253,8 @@ class Store:
             raise StoreError(f"the audit store {self.place} was closed")
         if handle.pid != os.getpid():
             self._inherited.append(handle)
-            engine = handle.engine if self.path is None else make_engine(self._url)
+            memory = self.path is None and not self._server
+            engine = handle.engine if memory else self._kind.make_engine(self._url)
             handle = self._handle = _Handle(engine)
         return handle
 
@@ -189,7 +266,7 @@ class Store:
             ):
                 return work(connection)
         except (SQLAlchemyError, sqlite3.Error) as error:
-            problem = explained(error, self.place)
+            problem = self._kind.explained(error, self.place)
         raise problem  # outside the handler: the database's error would travel with it
 
     def _pragma(self, statement: str) -> tuple[object, ...]:
@@ -203,7 +280,7 @@ class Store:
             finally:
                 connection.close()
         except (SQLAlchemyError, sqlite3.Error) as error:
-            problem = explained(error, self.place)
+            problem = self._kind.explained(error, self.place)
         raise problem
 
 
@@ -212,7 +289,7 @@ def _version(connection: Connection) -> int | None:
     found = inspect(connection).get_table_names()
     if not found:
         return None
-    if not {table.name for table in tables.metadata.sorted_tables} <= set(found):
+    if not {"meta", "conversations", "events"} <= set(found):
         raise StoreError("the database holds other data; give the audit store a file of its own")
     version: int | None = connection.scalar(select(tables.meta.c.schema))
     if version is None:
@@ -220,15 +297,19 @@ def _version(connection: Connection) -> int | None:
     return version
 
 
-def _create(connection: Connection) -> int:
-    """Make the tables, unless another process has just made them."""
-    tables.metadata.create_all(connection)
-    if connection.scalar(select(tables.meta.c.schema)) is None:
+def _create_or_migrate(connection: Connection) -> int:
+    """Make the tables or bring them to this version, unless another process has just done so."""
+    postgres.claim(connection, _SCHEMA_LOCK)
+    if (version := _version(connection)) is None:
+        tables.metadata.create_all(connection)
         connection.execute(
             tables.meta.insert().values(
-                schema=SCHEMA,
+                schema=NEWEST,
                 lookup_key=secrets.token_bytes(_LOOKUP_KEY_BYTES),
                 system_chain=secrets.token_hex(16),
             )
         )
-    return SCHEMA
+    elif version < NEWEST:
+        migrate(connection, version, STEPS)
+        connection.execute(tables.meta.update().values(schema=NEWEST))
+    return max(version or NEWEST, NEWEST)

@@ -11,6 +11,7 @@ no index holds a value that is to be erased, but row numbers, chains and two byt
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -25,10 +26,12 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+_Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER alone
+
 meta = Table(
     "meta",
     metadata,
-    Column("id", Integer, primary_key=True),  # one row, 1
+    Column("id", _Number, primary_key=True),  # one row, 1
     Column("schema", Integer, nullable=False),
     Column("lookup_key", LargeBinary, nullable=False),
     Column("system_chain", Text, nullable=False),
@@ -38,7 +41,7 @@ meta = Table(
 conversations = Table(
     "conversations",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Number, primary_key=True),
     Column("chain", Text, nullable=False, unique=True),
     Column("head_seq", Integer, nullable=False),
     Column("head_hash", Text, nullable=False),
@@ -50,7 +53,7 @@ conversations = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Number, primary_key=True),
     Column("chain", Text, ForeignKey("conversations.chain"), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("schema", Integer, nullable=False),
@@ -67,7 +70,7 @@ events = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Number, primary_key=True),
     Column("chain", Text, ForeignKey("conversations.chain"), unique=True),
     Column("wrapped", LargeBinary),
 )
@@ -75,7 +78,7 @@ keys = Table(
 lookup = Table(
     "lookup",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Number, primary_key=True),
     Column("chain", Text, ForeignKey("conversations.chain"), index=True),
     Column("bucket", Integer, index=True),  # the first two bytes of `conversation`
     Column("conversation", LargeBinary),
@@ -85,8 +88,8 @@ lookup = Table(
 details = Table(
     "details",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("event", Integer, ForeignKey("events.id"), unique=True),
+    Column("id", _Number, primary_key=True),
+    Column("event", _Number, ForeignKey("events.id"), unique=True),
     Column("salt", LargeBinary),
     Column("plain", Text),
     Column("sealed", LargeBinary),
@@ -95,11 +98,20 @@ details = Table(
 findings_index = Table(
     "findings_index",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("event", Integer, ForeignKey("events.id"), index=True),
+    Column("id", _Number, primary_key=True),
+    Column("event", _Number, ForeignKey("events.id"), index=True),
     Column("domain", Text),
     Column("action", Text),
     Column("fired", Boolean),
+)
+
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("chain", Text, ForeignKey("conversations.chain"), nullable=False, unique=True),
+    Column("held", Boolean, nullable=False),
 )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, or_, select
 
 from corroborator.audit.canonical import JSON, parse_object
-from corroborator.audit.chain import Record, append, head_of, new_chain
+from corroborator.audit.chain import Record, append, head_of, lock_head, new_chain
 from corroborator.audit.contents import Content, data_key, place_of
 from corroborator.audit.keys import MasterKey
-from corroborator.audit.names import chain_of, register, register_subject
+from corroborator.audit.names import chain_of, pseudonym, register, register_subject
+from corroborator.audit.postgres import claim
 from corroborator.audit.process import is_running, this_writer
 from corroborator.audit.store import Meta
 from corroborator.audit.tables import details, events, findings_index
@@ -64,8 +65,11 @@ def open_turn(
     body: Mapping[str, JSON],
 ) -> TurnHandle:
     """Append `opened`, after a `gap` for each turn whose writer is gone."""
-    chain = None if conversation is None else chain_of(connection, meta, conversation)
-    if chain is None:
+    chain = None
+    if conversation is not None:
+        claim(connection, pseudonym(meta, "conversation", conversation))
+        chain = chain_of(connection, meta, conversation)
+    if chain is None or head_of(connection, chain).erased:  # just now, by another process
         head = new_chain(connection, time)
         register(connection, meta, head.chain, conversation, subject)
     else:
@@ -106,8 +110,9 @@ def close_turn(
     Raises:
         InputError: there is no such turn, or it is closed already.
     """
+    locked = lock_head(connection, handle.chain)
     late = _found_to_be_gap(connection, handle)
-    head = head_of(connection, handle.chain)
+    head = locked or head_of(connection, handle.chain)
     content = None
     if not head.erased and master is None:
         content = Content.of_detail(detail)

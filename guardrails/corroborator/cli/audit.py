@@ -27,7 +27,7 @@ from corroborator.cli._common import (
     note,
     write_line,
 )
-from corroborator.errors import InputError, MasterKeyError, StoreError
+from corroborator.errors import InputError, MasterKeyError
 from corroborator.transcripts import STANDARD_STREAM
 from corroborator.yaml_file import did_you_mean
 
@@ -42,7 +42,7 @@ ACTIONS = ("none", "steered", "revised", "replaced")
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 app = typer.Typer(
-    help="Verify, sign, read, export, replay and erase the audit log.", no_args_is_help=True
+    help="Verify, sign, read, export, replay, hold and erase the audit log.", no_args_is_help=True
 )
 
 _Conversation = Annotated[
@@ -345,8 +345,26 @@ def erase(
             "a reader keeps the store's write-ahead log from being cut; end it and erase again",
             FAILED,
         )
+    if report.held:
+        fail(f"under a legal hold, and kept: {counted(len(report.held), 'conversation')}", FAILED)
     if not report.chains:
         fail("there was nothing to erase; a scanned transcript goes by --subject ID", FAILED)
+
+
+@app.command()
+def hold(
+    conversation: Annotated[str, typer.Argument(metavar="CONVERSATION", help="As for show.")],
+    release: Annotated[bool, typer.Option("--release", help="End the hold.")] = False,
+    audit: AuditOption = None,
+    policy: PolicyOption = None,
+) -> None:
+    """Put a conversation under a legal hold: nothing erases it until the hold is ended.
+
+    The log notes both.
+    """
+    with opened_log(audit, policy) as opened:
+        opened.log.hold(conversation, held=not release)
+    OUT.print("The hold is ended." if release else "Held.")
 
 
 def _erased(
@@ -382,22 +400,20 @@ class _Opened:
 def opened_log(audit: str | None, policy: Path | None) -> Iterator[_Opened]:
     """Open a log that exists; a mistyped path must not become a new log that is sound."""
     from corroborator.audit import AuditLog, MasterKey  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.audit.sqlite import file_of, read_url  # noqa: PLC0415 - as above
+    from corroborator.audit.store import database_file, read_url  # noqa: PLC0415 - as above
     from corroborator.policy import load_policy  # noqa: PLC0415 - as above
 
     url = audit or load_policy(policy).audit.store
     if url is None:
         raise InputError("the policy names no audit store; give one with --audit sqlite:///PATH")
-    path = file_of(read_url(url))
-    if path is None or not path.exists():
-        raise StoreError(f"there is no audit store at {path}")
+    path = database_file(read_url(url))
     no_key = None
     try:
-        log = AuditLog.open(url, master_key=MasterKey.load(database=path))
+        log = AuditLog.open(url, master_key=MasterKey.load(database=path), create=False)
     except MasterKeyError as error:
         no_key = str(error)
     if no_key is not None:
-        log = AuditLog.open(url)
+        log = AuditLog.open(url, create=False)
     with log:
         yield _Opened(log, no_key)
 
