@@ -22,7 +22,7 @@ if [ -z "$bin" ]; then
     exec "$@"
 fi
 
-dir=$(mktemp -d /tmp/corroborator-postgres.XXXXXX)
+dir=$(mktemp -d -t corroborator-postgres.XXXXXX)
 as=
 if [ "$root" = 0 ]; then
     as="setpriv --reuid=postgres --regid=postgres --init-groups"
