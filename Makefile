@@ -34,11 +34,15 @@ test: $(TEST)/.made ## lint, types, quick tests with coverage
 	$(IN_TEST) ruff check
 	$(IN_TEST) ruff format --check
 	$(IN_TEST) mypy
-	tools/postgres.sh $(IN_TEST) pytest -q -rs -m "not slow" --ignore=tests/integrations --ignore=tests/review --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
+	tools/postgres.sh $(IN_TEST) pytest -q -rs -m "not slow and not exhaustive" --ignore=tests/integrations --ignore=tests/review --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
 
 .PHONY: test-slow
 test-slow: $(TEST)/.made package resolve ## the rest: slow tests, the wheel, licences, resolution
 	tools/postgres.sh $(IN_TEST) pytest -q -rs -m slow --ignore=tests/integrations --ignore=tests/review
+
+.PHONY: test-exhaustive
+test-exhaustive: $(TEST)/.made ## attacks on the audit store that take minutes
+	tools/postgres.sh $(IN_TEST) pytest -q -rs -m exhaustive tests/audit
 
 $(TEST)/.made: requirements/dev.txt pyproject.toml
 	@echo "setting up $(TEST)"

@@ -65,7 +65,7 @@ def test_kills_lose_nothing(path: Path) -> None:
     kill_at_random(path, 5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_hundred_kills_lose_nothing(path: Path) -> None:
     kill_at_random(path, 200)
 
@@ -200,14 +200,14 @@ print("done", flush=True)
     return [process.stdout.readline() for process in processes] != ["done\n"] * 8
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_eight_processes_write_one_conversation(start: Any, open_log: Any) -> None:
     assert not forked(start, "")
     report = open_log().verify()
     assert (report.ok, report.chains, report.closed) == (True, 1, 320)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_without_the_lock_eight_processes_would_fail(start: Any) -> None:
     assert forked(start, LOCKLESS)
 

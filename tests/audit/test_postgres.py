@@ -91,7 +91,7 @@ def test_a_log_is_written_read_exported_and_erased(log: AuditLog, write_turn: An
     assert log.verify().ok
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_processes_lose_and_fork_nothing(url: str, log: AuditLog) -> None:
     work = WORK.replace("{url}", "").replace(
         'AuditLog.open(url.removesuffix("log.db") + line.strip() + "?timeout=30")',
