@@ -172,9 +172,8 @@ def test_without_the_check_of_the_chain_tampering_would_pass(
 
 
 LOCKLESS = """
-import sys
 from corroborator.audit import sqlite
-sqlite._begin = lambda connection: None
+sqlite._begin = lambda connection: connection.exec_driver_sql("BEGIN")
 """
 
 
@@ -202,13 +201,15 @@ print("done", flush=True)
 
 @pytest.mark.exhaustive
 def test_eight_processes_write_one_conversation(start: Any, open_log: Any) -> None:
+    open_log().close()
     assert not forked(start, "")
     report = open_log().verify()
     assert (report.ok, report.chains, report.closed) == (True, 1, 320)
 
 
 @pytest.mark.exhaustive
-def test_without_the_lock_eight_processes_would_fail(start: Any) -> None:
+def test_without_the_lock_eight_processes_would_fail(start: Any, open_log: Any) -> None:
+    open_log().close()
     assert forked(start, LOCKLESS)
 
 
