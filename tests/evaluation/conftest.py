@@ -20,7 +20,6 @@ def evaluation(monkeypatch: pytest.MonkeyPatch, tiny_policy: PolicyOf) -> Evalua
     monkeypatch.setattr(metrics, "RESAMPLES", 20)
     engine = Engine.load(tiny_policy("audit: {store: null}"), WordEncoder())
     monkeypatch.setattr(Evaluation, "scorer", Scorer(engine))
-    monkeypatch.setattr(run, "load_encoder", lambda *_: WordEncoder())
     families = groupby(engine.model.bank.exemplars, key=lambda item: (item.family, item.positive))
     few = tuple(item for _, items in families for item in list(items)[:3])
     monkeypatch.setattr(run, "shipped_exemplars", lambda _: few)

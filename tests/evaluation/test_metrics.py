@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -24,6 +24,7 @@ SCORES = st.lists(st.integers(0, 20).map(lambda n: n / 20), min_size=1, max_size
 WEIGHTS = st.integers(1, 5)
 
 
+@settings(deadline=None)
 @given(SCORES, SCORES, st.data())
 def test_auroc_is_that_of_scikit_learn(
     positives: list[float], negatives: list[float], data: st.DataObject
@@ -45,6 +46,7 @@ def test_figures_of_nothing_are_no_numbers() -> None:
     assert threshold_at(0.01, empty) == 1.0
 
 
+@settings(deadline=None)
 @given(SCORES, st.sampled_from([0.01, 0.05, 0.2]))
 def test_at_most_the_rate_reaches_the_threshold(scores: list[float], rate: float) -> None:
     values = np.array(scores)
@@ -53,6 +55,7 @@ def test_at_most_the_rate_reaches_the_threshold(scores: list[float], rate: float
     assert share(values >= np.nextafter(at, -np.inf)) > rate
 
 
+@settings(deadline=None)
 @given(SCORES, st.sampled_from([0.05, 0.2]))
 def test_a_weight_of_two_is_a_row_that_stands_twice(scores: list[float], rate: float) -> None:
     values, twice = np.array(scores), np.full(len(scores), 2.0)
@@ -85,6 +88,7 @@ def test_calibration_of_perfect_and_of_useless_probabilities() -> None:
     assert calibration_error(np.full(100, 0.9), truth) == pytest.approx(0.4)
 
 
+@settings(deadline=None)
 @given(st.integers(20, 60))
 def test_bins_hold_equal_shares_and_all_rows(count: int) -> None:
     values = np.linspace(0, 1, count)
@@ -94,6 +98,7 @@ def test_bins_hold_equal_shares_and_all_rows(count: int) -> None:
     assert [mean for mean, _, _ in bins] == sorted(mean for mean, _, _ in bins)
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=4, max_size=30), st.sampled_from([0.1, 0.3]))
 def test_weights_at_a_prior_give_that_share(happened: list[bool], prior: float) -> None:
     flags = np.array([True, False, *happened])
@@ -104,6 +109,7 @@ def test_weights_at_a_prior_give_that_share(happened: list[bool], prior: float) 
     assert skill == pytest.approx(1 - expected / (prior * (1 - prior)))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 80), st.data())
 def test_bounds_are_those_of_the_beta_distribution(rows: int, data: st.DataObject) -> None:
     hits = data.draw(st.integers(0, rows))

@@ -3,19 +3,17 @@
 TF-IDF needs scikit-learn (the extra ``fit``). Two rivals are measured where they are installed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from corroborator.encoders import Encoder
+from corroborator.engine import Engine
 from corroborator.errors import ConfigError
 from corroborator.evaluation.metrics import Flags
-from corroborator.exemplars import Exemplar
 from corroborator.heads import Floats
-from corroborator.taxonomy import Taxonomy
 
 FOLDS = 3
 FEATURES = 50_000
@@ -68,28 +66,35 @@ def tfidf_across_sources(
     return Rival(name, scores)
 
 
-def semantic_router(
-    texts: Sequence[str], encoder: Encoder, exemplars: Sequence[Exemplar], taxonomy: Taxonomy
-) -> Rival:
+def semantic_router(texts: Sequence[str], engine: Callable[[], Engine]) -> Rival:
     """Score by semantic-router: a route for each domain and one for all that is no claim.
 
     A score is that of the best domain among the nearest five exemplars, 0 where there is none.
+
+    Args:
+        texts: what is scored.
+        engine: gives encoder, exemplars and their vectors; not called where it is not installed.
     """
+    name = "semantic-router, same encoder and exemplars"
     try:
-        routing, encoders = (
-            import_module("semantic_router"),
-            import_module("semantic_router.encoders"),
-        )
+        routing = import_module("semantic_router")
+        encoders = import_module("semantic_router.encoders")
     except ImportError:
-        return Rival("semantic-router, same encoder and exemplars", None)
+        return Rival(name, None)
+    loaded = engine()
+    bank, taxonomy, encoder = loaded.model.bank, loaded.taxonomy, loaded.encoder
+    stored = {
+        item.text: row.tolist() for item, row in zip(bank.exemplars, bank.vectors, strict=True)
+    }
 
     class Own(encoders.DenseEncoder):  # type: ignore[misc,name-defined] # known at run time
         def __call__(self, docs: list[Any]) -> list[list[float]]:
-            vectors: list[list[float]] = encoder.encode(docs).tolist()
-            return vectors
+            return [
+                stored[doc] if doc in stored else encoder.encode([doc])[0].tolist() for doc in docs
+            ]
 
     families: dict[str, list[str]] = {}
-    for item in exemplars:
+    for item in bank.exemplars:
         claim = item.positive and item.family in taxonomy.domains
         families.setdefault(item.family if claim else "", []).append(item.text)
     routes = [
@@ -104,7 +109,7 @@ def semantic_router(
         )
         for text in texts
     ]
-    return Rival("semantic-router, same encoder and exemplars", np.array(scores, dtype=np.float64))
+    return Rival(name, np.array(scores, dtype=np.float64))
 
 
 def referral_words(replies: Sequence[str], words: Sequence[str]) -> Rival:

@@ -30,6 +30,9 @@ from corroborator.taxonomy import load_taxonomy
 
 Told = Callable[[int], None]
 
+VECTORS_KEPT = 50_000
+"""More than the sentences of an evaluation: 77 MB at 384 dimensions."""
+
 
 class Evaluation:
     """Measures the shipped model; it is loaded once, where something is to be scored.
@@ -45,7 +48,9 @@ class Evaluation:
     def scorer(self) -> Scorer:
         """What scores rows; a text that returns is encoded once."""
         policy = load_policy()
-        return Scorer(Engine.load(policy, CachedEncoder(load_encoder(policy.encoder))))
+        return Scorer(
+            Engine.load(policy, CachedEncoder(load_encoder(policy.encoder), VECTORS_KEPT))
+        )
 
     def statements(self, files: Sequence[Path], kept: Path | None = None) -> Report:
         """Measure statements against labels.
@@ -76,7 +81,7 @@ class Evaluation:
                 [label.kind for label in labels],
                 [label.source for label in labels],
             ),
-            baselines.semantic_router(texts, load_encoder(), bank, taxonomy),
+            baselines.semantic_router(texts, lambda: self.scorer.engine),
         ]
         prior = json.loads(resource("embeddings", "manifest.json").read_text("utf-8"))["prior"]
         return statement_report(labels, scores, rivals, float(prior))
