@@ -1,11 +1,7 @@
 """``corroborator audit``: whether the log is whole, what it says, and what is to be erased."""
 
-import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -15,6 +11,8 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from corroborator.cli import _checkpoint
+from corroborator.cli._checkpoint import read_checkpoint
 from corroborator.cli._common import (
     ERR,
     FAILED,
@@ -25,14 +23,14 @@ from corroborator.cli._common import (
     counted,
     fail,
     note,
-    write_line,
 )
-from corroborator.errors import InputError, MasterKeyError
+from corroborator.cli._opened import opened_log
+from corroborator.errors import InputError
 from corroborator.transcripts import STANDARD_STREAM
 from corroborator.yaml_file import did_you_mean
 
 if TYPE_CHECKING:
-    from corroborator.audit import AuditLog, Checkpoint, ErasureReport, StoredTurn
+    from corroborator.audit import AuditLog, ErasureReport, StoredTurn
     from corroborator.exemplars import Exemplar
     from corroborator.taxonomy import Taxonomy
 
@@ -56,6 +54,7 @@ _Conversation = Annotated[
 
 def register(parent: typer.Typer) -> None:
     """Add the group to the command line."""
+    _checkpoint.register(app)
     parent.add_typer(app, name="audit", rich_help_panel=LOG)
 
 
@@ -77,7 +76,7 @@ def verify(
     What only a checkpoint shows: a log cut short, a whole conversation removed, or all hashes
     computed anew, by someone who can write to the store.
     """
-    against = _checkpoint(checkpoint, public_key)
+    against = read_checkpoint(checkpoint, public_key)
     with opened_log(audit, policy) as opened:
         report = opened.log.verify(against)
     verdict = Text("sound", "bold green") if report.ok else Text("not sound", "bold red")
@@ -105,69 +104,6 @@ def verify(
         OUT.print(f"and {more} more")
     if not report.ok:
         raise typer.Exit(FAILED)
-
-
-@app.command()
-def keygen(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="A new file for the private key.")],
-    name: Annotated[
-        str, typer.Option(metavar="NAME", help="What verifiers call it, such as a host name.")
-    ] = "corroborator",
-) -> None:
-    """Make a key that signs checkpoints; prints the public key.
-
-    Keep the private key where those who can write to the log cannot read it.
-    """
-    from corroborator.audit import SigningKey  # noqa: PLC0415 - slow; --help stays quick
-
-    write_line(str(SigningKey.create(out, name).public))
-
-
-@app.command()
-def checkpoint(
-    key: Annotated[Path, typer.Option(metavar="FILE", help="The key from `audit keygen`.")],
-    out: Annotated[str, typer.Argument(metavar="OUT", help="A file; - for standard output.")] = "-",
-    audit: AuditOption = None,
-    policy: PolicyOption = None,
-) -> None:
-    """Sign what the log is now, in a few lines; keep them elsewhere.
-
-    Run it on a schedule. They hold no text and nothing about anybody.
-    """
-    from corroborator.audit import SigningKey  # noqa: PLC0415 - slow; --help stays quick
-
-    signing = SigningKey.load(key)
-    with opened_log(audit, policy) as opened:
-        signed = signing.sign(opened.log.checkpoint())
-    if out == STANDARD_STREAM:
-        sys.stdout.write(signed)
-    elif Path(out).exists():
-        fail(f"{out} is there already; name another file")
-    else:
-        Path(out).write_text(signed, encoding="utf-8")
-
-
-@app.command()
-def prove(
-    record: Annotated[
-        str, typer.Argument(metavar="RECORD", help="Conversation and place, as records show them.")
-    ],
-    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="A signed checkpoint.")],
-    public_key: Annotated[str, typer.Option(metavar="KEY", help="Its public key.")],
-    audit: AuditOption = None,
-    policy: PolicyOption = None,
-) -> None:
-    """Prove that a record is in the log of a checkpoint, without the rest of the log.
-
-    Prints an object with the record's hash, its place and the hashes up to the signed root.
-    """
-    against = _checkpoint(checkpoint, public_key)
-    chain_name, _, seq = record.partition("/")
-    if against is None or not seq.isdigit():
-        raise InputError("write a record as CONVERSATION/NUMBER, for example from `audit show`")
-    with opened_log(audit, policy) as opened:
-        proof = opened.log.prove(chain_name, int(seq), against)
-    write_line(json.dumps(proof.to_json()))
 
 
 @app.command()
@@ -375,47 +311,6 @@ def _erased(
     if subject is not None:
         return log.erase_subject(subject)
     return log.erase_before(datetime.now(UTC) - (age or timedelta()))
-
-
-def _checkpoint(file: Path | None, key: str | None) -> "Checkpoint | None":
-    """Return a checkpoint whose signature holds."""
-    from corroborator.audit import PublicKey  # noqa: PLC0415 - slow; --help stays quick
-
-    if file is None and key is None:
-        return None
-    if file is None or key is None:
-        raise InputError("give both, --checkpoint and --public-key")
-    return PublicKey.parse(key).open(file.read_text("utf-8"))
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """An audit log, and why its sealed content cannot be read; None where it can."""
-
-    log: "AuditLog"
-    no_key: str | None
-
-
-@contextmanager
-def opened_log(audit: str | None, policy: Path | None) -> Iterator[_Opened]:
-    """Open a log that exists; a mistyped path must not become a new log that is sound."""
-    from corroborator.audit import AuditLog, MasterKey  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.audit.store import database_file, read_url  # noqa: PLC0415 - as above
-    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
-
-    url = audit or load_policy(policy).audit.store
-    if url is None:
-        raise InputError("the policy names no audit store; give one with --audit sqlite:///PATH")
-    path = database_file(read_url(url))
-    no_key = None
-    try:
-        log = AuditLog.open(url, master_key=MasterKey.load(database=path), create=False)
-    except MasterKeyError as error:
-        no_key = str(error)
-    if no_key is not None:
-        log = AuditLog.open(url, create=False)
-    with log:
-        yield _Opened(log, no_key)
 
 
 def _exemplars(policy: Path | None, taxonomy: "Taxonomy") -> dict[str, "Exemplar"]:

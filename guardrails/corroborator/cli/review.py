@@ -147,7 +147,7 @@ def opened_desk(audit: str | None, policy: Path | None) -> Iterator["Desk"]:
 @contextmanager
 def _opened(audit: str | None, policy: Path | None) -> Iterator["AuditLog"]:
     """Open a log that exists, with its key where there is one, and the desk's tables in it."""
-    from corroborator.cli.audit import opened_log  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.cli._opened import opened_log  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.review.tables import prepare  # noqa: PLC0415 - as above
 
     with opened_log(audit, policy) as opened:
