@@ -8,8 +8,11 @@ from hypothesis import settings
 
 from corroborator import Guard
 from corroborator.audit import AuditLog, MasterKey
+from corroborator.review.accounts import Account
+from corroborator.review.queue import Item
 from corroborator.review.settings import load_settings
 from review.desk import Hands, World
+from tiny_world import said
 
 settings.register_profile("desk", deadline=None)  # a browser may run beside
 settings.load_profile("desk")
@@ -33,3 +36,18 @@ def world(guard_of: GuardOf, tmp_path: Path, clock: Hands) -> Iterator[World]:
     ) as log:
         policy = "audit: {store: 'sqlite:///unused.db', content: sealed, retention: null}"
         yield World(guard_of(policy, log), log, clock, load_settings())
+
+
+@pytest.fixture
+def ann(world: World) -> Account:
+    return world.account("ann")
+
+
+@pytest.fixture
+def item(world: World, ann: Account) -> Item:
+    """A turn that ann has taken from the queue."""
+    world.say(said("alcohol_use_report"), "I see.", "c")
+    world.index.refresh()
+    found = world.queue.take(ann)
+    assert found is not None
+    return found

@@ -17,20 +17,6 @@ from tiny_world import CANARY, said
 YES, NO = Judgement("yes", "no", "no"), Judgement("no", "no", "no")
 
 
-@pytest.fixture
-def ann(world: World) -> Account:
-    return world.account("ann")
-
-
-@pytest.fixture
-def item(world: World, ann: Account) -> Item:
-    world.say(said("alcohol_use_report"), "I see.", "c")
-    world.index.refresh()
-    found = world.queue.take(ann)
-    assert found is not None
-    return found
-
-
 def test_answers_are_appended_with_author_time_and_reason(
     world: World, ann: Account, item: Item
 ) -> None:

@@ -11,7 +11,7 @@ from corroborator.review.accounts import Account
 from corroborator.review.proposals import Draft, Proposals, copies
 from corroborator.review.queue import Item
 from review.desk import World
-from tiny_world import CANARY, TAXONOMY, everything_told, said
+from tiny_world import CANARY, TAXONOMY, everything_told
 
 GOOD = Draft("alcohol_use_report", True, "assertion", "Two small beers on a Friday, never more.")
 HEARD = ["I told you about my two glasses of red again this evening."]
@@ -25,20 +25,6 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def proposals(world: World, folder: Path) -> Proposals:
     return Proposals(world.log, world.clock, TAXONOMY, folder)
-
-
-@pytest.fixture
-def ann(world: World) -> Account:
-    return world.account("ann")
-
-
-@pytest.fixture
-def item(world: World, ann: Account) -> Item:
-    world.say(said("alcohol_use_report"), "I see.", "c")
-    world.index.refresh()
-    found = world.queue.take(ann)
-    assert found is not None
-    return found
 
 
 def test_a_proposal_is_kept_with_where_it_came_from(
