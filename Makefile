@@ -34,7 +34,7 @@ test: $(TEST)/.made ## lint, types, quick tests with coverage
 	$(IN_TEST) ruff check
 	$(IN_TEST) ruff format --check
 	$(IN_TEST) mypy
-	tools/postgres.sh $(IN_TEST) pytest -q -rs -m "not slow and not exhaustive" --ignore=tests/integrations --ignore=tests/review --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
+	tools/postgres.sh $(IN_TEST) pytest -q -rs -n 2 --dist loadfile -m "not slow and not exhaustive" --ignore=tests/integrations --ignore=tests/review --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
 
 .PHONY: test-slow
 test-slow: $(TEST)/.made package resolve ## the rest: slow tests, the wheel, licences, resolution
