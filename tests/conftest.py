@@ -1,6 +1,7 @@
 """What many tests share: the shipped encoder and engine, and the tiny world with its guards."""
 
 import copy
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from corroborator.encoders import BuiltinEncoder, CachedEncoder, Encoder
 from corroborator.engine import Engine
 from corroborator.policy import load_policy
 from tiny_world import WordEncoder, write_model
+
+# a console keeps the width that it finds here when the command line is imported; tests set it later
+os.environ.pop("COLUMNS", None)
 
 PolicyOf = Callable[..., Policy]
 GuardOf = Callable[..., Guard]
