@@ -29,16 +29,19 @@ $(RUN)/.made: requirements/build.txt requirements/run.txt pyproject.toml
 
 # --- test --------------------------------------------------------------------------------------
 
+# tests that run where their host is installed
+OTHERS := $(addprefix --ignore=tests/,integrations/langchain integrations/nemo review)
+
 .PHONY: test
 test: $(TEST)/.made ## lint, types, quick tests with coverage
 	$(IN_TEST) ruff check
 	$(IN_TEST) ruff format --check
 	$(IN_TEST) mypy
-	tools/postgres.sh $(IN_TEST) pytest -q -rs -n 2 --dist loadfile -m "not slow and not exhaustive" --ignore=tests/integrations --ignore=tests/review --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
+	tools/postgres.sh $(IN_TEST) pytest -q -rs -n 2 --dist loadfile -m "not slow and not exhaustive" $(OTHERS) --cov --cov-report=term:skip-covered --cov-fail-under=$(COVER)
 
 .PHONY: test-slow
 test-slow: $(TEST)/.made package resolve ## the rest: slow tests, the wheel, licences, resolution
-	tools/postgres.sh $(IN_TEST) pytest -q -rs -m slow --ignore=tests/integrations --ignore=tests/review
+	tools/postgres.sh $(IN_TEST) pytest -q -rs -m slow $(OTHERS)
 
 .PHONY: test-exhaustive
 test-exhaustive: $(TEST)/.made ## attacks on the audit store that take minutes

@@ -48,5 +48,16 @@ def test_a_verified_fact_changes_what_is_done(tmp_path: Path) -> None:
     assert "staff sign-in" in told
 
 
+def test_telemetry_tells_of_a_turn_without_its_text(tmp_path: Path) -> None:
+    told = printed(EXAMPLES[0].parent / "telemetry.py", tmp_path)
+    turn = load_demonstration().conversations[0].turns[0]
+    assert told.count("corroborator.turn") == 1
+    assert "'corroborator.action': 'revised'" in told
+    assert told.count("gen_ai.evaluation.result") == 4
+    assert turn.user not in told
+    assert turn.drafts.plain not in told
+
+
 def test_every_example_is_run_here() -> None:
-    assert [file.stem for file in EXAMPLES] == ["any_client", "any_client_async", "verified_fact"]
+    names = ["any_client", "any_client_async", "telemetry", "verified_fact"]
+    assert [file.stem for file in EXAMPLES] == names

@@ -10,7 +10,8 @@ import corroborator
 ROOT = Path(corroborator.__file__).parent
 
 LAYERS = [
-    {"errors", "version", "resources", "yaml_file", "taxonomy", "messages", "statements"},
+    {"errors", "version", "resources", "yaml_file", "taxonomy", "messages", "statements"}
+    | {"observing"},
     {"support_resources", "texts", "policy", "encoders", "heads", "exemplars", "evidence"},
     {"findings", "ledger", "detectors", "reply_check", "reply_bank", "model"},
     {"conversation", "decision", "steering", "drafts"},
@@ -23,6 +24,7 @@ LAYERS = [
 HOSTS = {
     *("torch", "sentence_transformers", "langchain", "langchain_core", "nemoguardrails"),
     *("openai", "fastapi", "starlette", "django", "flask", "typer", "rich", "sklearn", "scipy"),
+    *("opentelemetry", "pyarrow"),
 }
 
 

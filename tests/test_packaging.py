@@ -24,6 +24,8 @@ HEAVY = (
     "langchain",
     "langchain_core",
     "nemoguardrails",
+    "opentelemetry",
+    "pyarrow",
     "scipy",
     "sentence_transformers",
     "sklearn",

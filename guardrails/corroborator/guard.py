@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
-from corroborator.audit import AuditLog, MasterKey, TurnHandle
+from corroborator.audit import AuditLog, MasterKey, Record, TurnHandle
 from corroborator.decision import Decision
 from corroborator.drafts import ReplyVerdict, judge_draft, replacement
 from corroborator.encoders import CachedEncoder, Encoder, load_encoder
@@ -20,6 +20,7 @@ from corroborator.evidence import Evidence, read_evidence
 from corroborator.findings import Finding
 from corroborator.ledger import Ledger
 from corroborator.messages import read_messages
+from corroborator.observing import TurnReport, load_observer
 from corroborator.policy import Policy, load_policy
 from corroborator.record import (
     Draft,
@@ -76,6 +77,7 @@ class Guard:
         master_key: MasterKey | None = None,
     ) -> None:
         self.policy = policy or load_policy()
+        self.observer = load_observer(self.policy.telemetry)
         inner = encoder or load_encoder(self.policy.encoder)
         self.engine = Engine.load(self.policy, CachedEncoder(inner))
         self._owns_audit = audit is None
@@ -115,17 +117,24 @@ class Guard:
             AuditError: the log failed and the policy says ``on_error: block``.
             TurnError: the turn could not be judged; nothing of its text is in the error.
         """
-        started = time.perf_counter()
+        began, started = time.time_ns(), time.perf_counter()
         read = read_messages(messages)
         ledger = None if state is None else Ledger.from_state(state)
         given = TurnInput(read, ledger, read_evidence(evidence), retrospective)
         errors: list[str] = []
-        handle = self.audited(
-            lambda: self.audit.open_turn(conversation, opened_of(self.engine, host_id), subject),
-            errors,
-        )
-        outcome = _guarded("turn", lambda: self.engine.open(given))
-        return Turn(self, given, outcome, handle, errors, started)
+        handle = None
+        try:
+            handle = self.audited(
+                lambda: self.audit.open_turn(
+                    conversation, opened_of(self.engine, host_id), subject
+                ),
+                errors,
+            )
+            outcome = _guarded("turn", lambda: self.engine.open(given))
+        except CorroboratorError as error:
+            self.tell(_failed(began, handle, errors, error))
+            raise
+        return Turn(self, given, outcome, handle, errors, began, started)
 
     async def aopen_turn(
         self,
@@ -182,6 +191,15 @@ class Guard:
             _LOG.warning("the audit log failed, and the turn goes on: %s", error)
             return None
 
+    def tell(self, report: TurnReport) -> None:
+        """Tell the observer that a turn is over; one that fails changes nothing."""
+        if self.observer is None:
+            return
+        try:
+            self.observer(report)
+        except Exception as error:  # noqa: BLE001 - whatever an exporter raises
+            _LOG.warning("the observer failed, and the turn goes on: %s", type(error).__name__)
+
 
 class Turn:
     """One turn in progress; for one caller at a time.
@@ -198,10 +216,12 @@ class Turn:
         outcome: Outcome,
         handle: TurnHandle | None,
         errors: list[str],
+        began: int,
         started: float,
     ) -> None:
         self.outcome = outcome
         self.errors = errors
+        self._began = began
         self._guard, self._given, self._handle = guard, given, handle
         self._drafts: list[Draft] = []
         self._milliseconds = _since(started)
@@ -210,7 +230,7 @@ class Turn:
     @property
     def opened(self) -> str | None:
         """Id of the event that opened the record: chain and sequence number; None without a log."""
-        return None if self._handle is None else f"{self._handle.chain}/{self._handle.seq}"
+        return _id_of(self._handle)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -293,7 +313,11 @@ class Turn:
         if reply is not None:
             _require_text(reply, "a reply")
         if self._closed is None:
-            self._closed = self._close(reply)
+            try:
+                self._closed = self._close(reply)
+            except CorroboratorError as error:
+                self._guard.tell(_failed(self._began, self._handle, self.errors, error))
+                raise
         return self._closed
 
     async def aclose(self, reply: str | None = None) -> ClosedTurn:
@@ -319,16 +343,16 @@ class Turn:
             round(self._milliseconds, 1),
             tuple(self.errors),
         )
+        body, detail = body_of(facts), detail_of(facts)
         stored = None
         if (handle := self._handle) is not None:
             sealed = sealed_of(facts) if self._guard.policy.audit.content == "sealed" else None
             stored = self._guard.audited(
-                lambda: self._guard.audit.close_turn(
-                    handle, body_of(facts), detail_of(facts), sealed, index_of(facts)
-                ),
+                lambda: self._guard.audit.close_turn(handle, body, detail, sealed, index_of(facts)),
                 self.errors,
             )
-        record = None if stored is None else f"{stored.chain}/{stored.seq}"
+        record = _id_of(stored)
+        self._guard.tell(TurnReport(self._began, record, body, detail, tuple(self.errors)))
         return ClosedTurn(record, facts.ledger.to_state())
 
     def _released(self, reply: str | None) -> Released | None:
@@ -365,6 +389,16 @@ def _guarded(what: str, judge: Callable[[], _T]) -> _T:
         problem = type(error).__name__
     # outside the handler: the error would travel with this one as its context
     raise TurnError(f"the {what} could not be judged ({problem})")
+
+
+def _failed(
+    began: int, handle: TurnHandle | None, errors: list[str], error: CorroboratorError
+) -> TurnReport:
+    return TurnReport(began, _id_of(handle), None, None, (*errors, type(error).__name__))
+
+
+def _id_of(event: TurnHandle | Record | None) -> str | None:
+    return None if event is None else f"{event.chain}/{event.seq}"
 
 
 def _require_text(value: object, what: str) -> None:

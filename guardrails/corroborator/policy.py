@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from corroborator.errors import ConfigError
+from corroborator.observing import Telemetry
 from corroborator.resources import resource
 from corroborator.support_resources import Country
 from corroborator.taxonomy import load_taxonomy
@@ -162,11 +163,15 @@ class Policy(_Part):
     model: Path | None = Field(default=None, description="folder that `corroborator fit` wrote")
     exemplars: Path | None = Field(default=None, description="folder of exemplars of your own")
     texts: Path | None = Field(default=None, description="folder of texts that overlay ours")
+    telemetry: Telemetry = Field(
+        default="none", description="whether a span and events are sent for each turn (extra otel)"
+    )
 
     @cached_property
     def hash(self) -> str:
-        """The sha256 of what bears on decisions; where records are kept does not."""
-        content = json.dumps(self.model_dump(mode="json", exclude={"audit"}), sort_keys=True)
+        """The sha256 of what bears on decisions; where records are kept and sent does not."""
+        bearing = self.model_dump(mode="json", exclude={"audit", "telemetry"})
+        content = json.dumps(bearing, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def mode(self, domain: str) -> str:

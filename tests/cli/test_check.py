@@ -22,17 +22,20 @@ def test_it_says_what_is_active_and_passes(run: Run) -> None:
     assert "sqlite:///corroborator.db" in told
     assert "not kept; records stay until they are erased" in told
     assert "tested: en" in told
+    assert "nothing is sent" in told
     assert "clinical_review: none" in told
     assert "detectors work" in told
 
 
 def test_a_policy_of_ones_own(run: Run, tmp_path: Path) -> None:
     text = "profile: clinical\nregion: GB\ndomains: {age_claim: {mode: off}}\n"
+    text += "telemetry: opentelemetry\n"
     (tmp_path / "rails.yml").write_text(text, "utf-8")
     told = " ".join(run("check", "rails.yml").stdout.split())
     assert "rails.yml; profile clinical" in told
     assert "age_claim off" in told
     assert "region GB" in told
+    assert "a span and events for each turn, without text, to OpenTelemetry" in told
     assert "kept under seal; a conversation is erased 30 days after its last turn" in told
 
 

@@ -22,6 +22,11 @@ HELD = {
     "hold_never": "no reply is held back; all are checked as they stream",
 }
 
+TOLD = {
+    "none": "nothing is sent",
+    "opentelemetry": "a span and events for each turn, without text, to OpenTelemetry",
+}
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -85,6 +90,7 @@ def _settings(engine: "Engine", file: Path | None) -> None:
         ("region", policy.region or "not set; a directory of helplines is named"),
         ("records", policy.audit.store or "in memory only, lost at the end"),
         ("text", _text(policy)),
+        ("telemetry", TOLD[policy.telemetry]),
         ("review", f"clinical_review: {engine.taxonomy.clinical_review}"),
     ):
         grid.add_row(label, value)

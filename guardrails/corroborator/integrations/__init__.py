@@ -1,1 +1,1 @@
-"""Adapters for host frameworks; each is imported only where its host is installed."""
+"""Adapters for host frameworks and for OpenTelemetry; each is imported only where it is used."""

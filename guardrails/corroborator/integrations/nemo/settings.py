@@ -66,7 +66,7 @@ def shared_guard(policy: Policy) -> Guard:
 
 @contextmanager
 def on_trial() -> Iterator[None]:
-    """Keep what apps made in here record in memory alone."""
+    """Keep what apps made in here record in memory alone, and send nothing of it."""
     token = _on_trial.set(True)
     try:
         yield
@@ -75,9 +75,9 @@ def on_trial() -> Iterator[None]:
 
 
 def unrecorded(policy: Policy) -> Policy:
-    """Return the same policy with records in memory, and without their text."""
+    """Return the same policy with records in memory, without their text, and sent nowhere."""
     audit = policy.audit.model_copy(update={"store": None, "content": "none"})
-    return policy.model_copy(update={"audit": audit})
+    return policy.model_copy(update={"audit": audit, "telemetry": "none"})
 
 
 def shared_encoder(spec: str) -> Encoder:
