@@ -28,6 +28,7 @@ from corroborator.integrations.langchain import (
     GuardContext,
     GuardedChatModel,
 )
+from corroborator.observing import TurnReport
 from langchain_world import Script, ScriptedModel, in_turn
 from tiny_world import CANARY, said
 
@@ -118,6 +119,14 @@ def test_the_model_is_asked_again_without_its_draft(guard: Guard) -> None:
     assert second[0].text.startswith(first[0].text)
     assert guard.engine.texts.revision.codes["K1"] in second[0].text
     assert second[1:] == first[1:]
+
+
+def test_each_turn_is_told_to_the_observer_once(guard: Guard) -> None:
+    told: list[TurnReport] = []
+    guard.observer = told.append
+    agent, _ = agent_of(guard, in_turn(call(), BAD, GOOD), lookup)
+    agent.invoke(asking(CLAIM))
+    assert [(report.body or {}).get("action") for report in told] == ["revised"]
 
 
 def test_at_last_a_text_stands_in_its_place(guard: Guard) -> None:

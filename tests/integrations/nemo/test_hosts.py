@@ -13,6 +13,7 @@ from nemoguardrails.testing import TestChat
 from corroborator import Guard
 from corroborator.integrations.nemo import actions as rail_actions
 from corroborator.integrations.nemo import embedding, host, settings
+from corroborator.observing import TurnReport
 from integrations.nemo.conftest import (
     ADOPTS,
     CLAIM,
@@ -43,6 +44,24 @@ def test_nemo_s_own_test_chat(config: RailsConfig, own_guard: Guard) -> None:
     chat.user(CLAIM)
     chat.bot(KIND)
     assert actions(own_guard) == ["none", "revised"]
+
+
+def test_each_turn_is_told_to_the_observer_once(config: RailsConfig, own_guard: Guard) -> None:
+    told: list[TurnReport] = []
+    own_guard.observer = told.append
+    chat = TestChat(config, llm_completions=["Paris.", ADOPTS, KIND])
+    chat.user(NEUTRAL)
+    chat.bot("Paris.")
+    chat.user(CLAIM)
+    chat.bot(KIND)
+    assert [(report.body or {}).get("action") for report in told] == ["none", "revised"]
+
+
+def test_telemetry_is_switched_on_in_the_settings_and_off_in_a_trial() -> None:
+    settled = {"corroborator": {"telemetry": "opentelemetry", "audit": {"store": None}}}
+    policy = settings.read_settings(settled, Path())
+    assert policy.telemetry == "opentelemetry"
+    assert settings.unrecorded(policy).telemetry == "none"
 
 
 def test_events(app_of: AppOf, own_guard: Guard) -> None:
