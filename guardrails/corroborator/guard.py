@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -21,12 +22,13 @@ from corroborator.findings import Finding
 from corroborator.ledger import Ledger
 from corroborator.messages import read_messages
 from corroborator.observing import TurnReport, load_observer
-from corroborator.policy import Policy, load_policy
+from corroborator.policy import Policy, load_policy, refuse_fixed
 from corroborator.record import (
     Draft,
     Released,
     TurnFacts,
     body_of,
+    configuration_of,
     detail_of,
     index_of,
     opened_of,
@@ -56,7 +58,8 @@ class ClosedTurn:
 class Guard:
     """Checks user messages, steers, checks drafts, and keeps the record; share it freely.
 
-    Immutable after construction and safe to share between threads and tasks.
+    Safe to share between threads and tasks. What judges (`engine`) is immutable, and `reload` puts
+    another one in its place.
 
     Args:
         policy: what is wanted; the ``general`` profile by default.
@@ -76,17 +79,65 @@ class Guard:
         audit: AuditLog | None = None,
         master_key: MasterKey | None = None,
     ) -> None:
-        self.policy = policy or load_policy()
-        self.observer = load_observer(self.policy.telemetry)
-        inner = encoder or load_encoder(self.policy.encoder)
-        self.engine = Engine.load(self.policy, CachedEncoder(inner))
+        chosen = policy or load_policy()
+        self.observer = load_observer(chosen.telemetry)
+        inner = encoder or load_encoder(chosen.encoder)
+        self.engine = Engine.load(chosen, CachedEncoder(inner))
+        self._fixed_encoder = encoder is not None
+        self._file: Path | None = None
+        self._reloading = threading.Lock()
         self._owns_audit = audit is None
-        self.audit = audit or _open_audit(self.policy, master_key)
+        self.audit = audit or _open_audit(chosen, master_key)
+        try:
+            self._announce(self.engine)
+        except AuditError:
+            self.close()
+            raise
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
         """Build a guard from a policy file; see `corroborator.load_policy`."""
-        return cls(load_policy(path))
+        guard = cls(load_policy(path))
+        guard._file = Path(path)
+        return guard
+
+    @property
+    def policy(self) -> Policy:
+        """The policy by which turns are opened now."""
+        return self.engine.policy
+
+    def reload(self, path: str | Path | None = None) -> bool:
+        """Take the policy file, and the texts, exemplars and model that it names, as they are now.
+
+        A turn in progress ends by what it was opened with; one that is opened after this returns
+        goes by the new, and none by some of both. The log has an event of the change before the
+        first turn that goes by it. Retention is applied when a guard starts, not here.
+
+        Args:
+            path: the policy file; by default the one that `from_yaml` was given.
+
+        Returns:
+            Whether anything is other than before.
+
+        Raises:
+            InputError: there is no file to read.
+            ConfigError, DataError, EncoderError: something is not right; all stays as it was. That
+                is so also where the file names another store, or keeps other content in it.
+            AuditError: the log failed, and the policy says ``on_error: block``; all stays too.
+        """
+        with self._reloading:
+            file = self._file if path is None else Path(path)
+            if file is None:
+                raise InputError("this guard was not made from a file; give the path of the policy")
+            policy, before = load_policy(file), self.engine
+            refuse_fixed(before.policy, policy, file)
+            encoder = before.encoder
+            if policy.encoder != before.policy.encoder and not self._fixed_encoder:
+                encoder = CachedEncoder(load_encoder(policy.encoder))
+            after = Engine.load(policy, encoder)
+            self._announce(after)
+            self.engine = after
+            return configuration_of(after) != configuration_of(before)
 
     def open_turn(
         self,
@@ -122,19 +173,19 @@ class Guard:
         ledger = None if state is None else Ledger.from_state(state)
         given = TurnInput(read, ledger, read_evidence(evidence), retrospective)
         errors: list[str] = []
+        engine = self.engine  # once: a turn is judged by one engine, whatever is reloaded meanwhile
         handle = None
         try:
-            handle = self.audited(
-                lambda: self.audit.open_turn(
-                    conversation, opened_of(self.engine, host_id), subject
-                ),
+            handle = _audited(
+                engine.policy,
+                lambda: self.audit.open_turn(conversation, opened_of(engine, host_id), subject),
                 errors,
             )
-            outcome = _guarded("turn", lambda: self.engine.open(given))
+            outcome = _guarded("turn", lambda: engine.open(given))
         except CorroboratorError as error:
             self.tell(_failed(began, handle, errors, error))
             raise
-        return Turn(self, given, outcome, handle, errors, began, started)
+        return Turn(self, engine, given, outcome, handle, errors, began, started)
 
     async def aopen_turn(
         self,
@@ -165,9 +216,9 @@ class Guard:
 
         It helps in any case, and names a place to turn to, for nobody knows what was said.
         """
-        texts, today = self.engine.texts, datetime.now(UTC).date()
-        place = texts.resources.find(Need.CRISIS, self.policy.region, today)
-        return replacement(None, place, texts)
+        engine, today = self.engine, datetime.now(UTC).date()
+        place = engine.texts.resources.find(Need.CRISIS, engine.policy.region, today)
+        return replacement(None, place, engine.texts)
 
     def close(self) -> None:
         """Close the audit store, where this guard opened it."""
@@ -180,16 +231,13 @@ class Guard:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def audited(self, write: Callable[[], _T], errors: list[str]) -> _T | None:
-        """Write to the log; a log that fails changes nothing unless the policy says so."""
-        try:
-            return write()
-        except AuditError as error:
-            if self.policy.audit.on_error == "block":
-                raise
-            errors.append(type(error).__name__)
-            _LOG.warning("the audit log failed, and the turn goes on: %s", error)
-            return None
+    def _announce(self, engine: Engine) -> None:
+        """Have the log say by what turns are judged from now on, where it is not what it said last."""
+        _audited(
+            engine.policy,
+            lambda: self.audit.note_configuration(configuration_of(engine)),
+            [],
+        )
 
     def tell(self, report: TurnReport) -> None:
         """Tell the observer that a turn is over; one that fails changes nothing."""
@@ -205,6 +253,7 @@ class Turn:
     """One turn in progress; for one caller at a time.
 
     Attributes:
+        engine: what judges it from its opening to its end; a reload changes nothing in it.
         outcome: everything that was judged when it was opened.
         errors: names of the errors of a failing log.
     """
@@ -212,6 +261,7 @@ class Turn:
     def __init__(
         self,
         guard: Guard,
+        engine: Engine,
         given: TurnInput,
         outcome: Outcome,
         handle: TurnHandle | None,
@@ -221,8 +271,8 @@ class Turn:
     ) -> None:
         self.outcome = outcome
         self.errors = errors
-        self._began = began
-        self._guard, self._given, self._handle = guard, given, handle
+        self.engine, self._guard = engine, guard
+        self._began, self._given, self._handle = began, given, handle
         self._drafts: list[Draft] = []
         self._milliseconds = _since(started)
         self._closed: ClosedTurn | None = None
@@ -262,7 +312,7 @@ class Turn:
         found = (*self._given.evidence, *read_evidence(evidence))
         given = replace(self._given, evidence=found)
         started = time.perf_counter()
-        self.outcome = _guarded("turn", lambda: self._guard.engine.open(given))
+        self.outcome = _guarded("turn", lambda: self.engine.open(given))
         self._given = given
         self._milliseconds += _since(started)
 
@@ -279,12 +329,10 @@ class Turn:
             self._assess(draft),
             self.outcome.decision,
             self.outcome.after,
-            self._guard.policy,
-            self._guard.engine.texts,
+            self.engine.policy,
+            self.engine.texts,
             revisions=sum(d.verdict.kind == "revise" for d in self._drafts),
-            place=self._guard.engine.place(
-                self.outcome.decision, self.outcome.after, self._given.day
-            ),
+            place=self.engine.place(self.outcome.decision, self.outcome.after, self._given.day),
         )
         self._drafts.append(Draft(draft, verdict))
         self._milliseconds += _since(started)
@@ -327,15 +375,15 @@ class Turn:
     def _read(self, text: str) -> None:
         started = time.perf_counter()
         with suppress(CorroboratorError):  # `close` tries again and records what went wrong
-            _guarded("reply", lambda: self._guard.engine.read_reply(text))
+            _guarded("reply", lambda: self.engine.read_reply(text))
         self._milliseconds += _since(started)
 
     def _assess(self, draft: str) -> Assessment:
-        return _guarded("draft", lambda: self._guard.engine.assess(self.outcome, draft))
+        return _guarded("draft", lambda: self.engine.assess(self.outcome, draft))
 
     def _close(self, reply: str | None) -> ClosedTurn:
         facts = TurnFacts(
-            self._guard.engine,
+            self.engine,
             self._given,
             self.outcome,
             tuple(self._drafts),
@@ -346,8 +394,9 @@ class Turn:
         body, detail = body_of(facts), detail_of(facts)
         stored = None
         if (handle := self._handle) is not None:
-            sealed = sealed_of(facts) if self._guard.policy.audit.content == "sealed" else None
-            stored = self._guard.audited(
+            sealed = sealed_of(facts) if self.engine.policy.audit.content == "sealed" else None
+            stored = _audited(
+                self.engine.policy,
                 lambda: self._guard.audit.close_turn(handle, body, detail, sealed, index_of(facts)),
                 self.errors,
             )
@@ -377,6 +426,18 @@ class Turn:
         except CorroboratorError as error:
             self.errors.append(type(error).__name__)
             return None
+
+
+def _audited(policy: Policy, write: Callable[[], _T], errors: list[str]) -> _T | None:
+    """Write to the log; a log that fails changes nothing unless the policy says so."""
+    try:
+        return write()
+    except AuditError as error:
+        if policy.audit.on_error == "block":
+            raise
+        errors.append(type(error).__name__)
+        _LOG.warning("the audit log failed, and the turn goes on: %s", error)
+        return None
 
 
 def _guarded(what: str, judge: Callable[[], _T]) -> _T:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -202,6 +203,22 @@ def parse_policy(text: str) -> Policy:
 def profile_policy(profile: str) -> Policy:
     """Return a profile as it is: ``general``, ``clinical`` or ``observe``."""
     return parse_policy(f"profile: {profile}")
+
+
+def refuse_fixed(before: Policy, after: Policy, source: Path) -> None:
+    """Refuse a policy that cannot take the place of another while a guard runs.
+
+    Raises:
+        ConfigError: it keeps or sends records elsewhere, or with other content; it names file and
+            line.
+    """
+    for name in ("audit.store", "audit.content", "telemetry"):
+        of = attrgetter(name)
+        if of(before) != of(after):
+            line = read_yaml(source).line_of(tuple(name.split(".")))
+            raise ConfigError(
+                f"{name}: cannot change while a guard runs; start it anew", source, line
+            )
 
 
 def _build(file: YamlFile, name: str | Path, folder: Path) -> Policy:

@@ -108,6 +108,14 @@ def versions_of(engine: Engine) -> dict[str, str]:
     }
 
 
+def configuration_of(engine: Engine) -> dict[str, object]:
+    """Return what a `config_changed` event tells: the versions, and what is kept for how long."""
+    audit = engine.policy.audit
+    hours = None if audit.retention is None else round(audit.retention.total_seconds() / 3600)
+    kept = {"content": audit.content, "retention_hours": hours, "on_error": audit.on_error}
+    return {**versions_of(engine), **kept}
+
+
 def body_of(facts: TurnFacts) -> dict[str, object]:
     """Return what is chained: no text, no finding, nothing that tells of the person."""
     return {

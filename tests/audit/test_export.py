@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -167,7 +168,7 @@ def test_what_a_guard_writes_is_of_the_published_form(open_log: Any, guard_of: A
     log = open_log("sealed")
     guard = guard_of(audit=log)
     kept = guard.policy.audit.model_copy(update={"content": "sealed"})
-    guard.policy = guard.policy.model_copy(update={"audit": kept})
+    guard.engine = replace(guard.engine, policy=guard.policy.model_copy(update={"audit": kept}))
     said = f"alcohol_use_report surely. {CANARY}"
     turn = guard.open_turn([{"role": "user", "content": said, "id": "m-1"}], conversation="c-1")
     turn.check(f"alcohol_use_report {CANARY}")

@@ -87,7 +87,7 @@ def test_a_sound_log_is_said_to_be_sound(run: Run, policy: Path, url: str) -> No
     result = run("audit", "verify", "--policy", policy)
     assert result.exit_code == 0
     assert "The log is sound." in result.stdout
-    assert "1 chain, 4 events: 2 turns closed, 0 gaps, 0 erased." in result.stdout
+    assert "2 chains, 5 events: 2 turns closed, 0 gaps, 0 erased." in result.stdout
     assert run("audit", "verify", "--audit", url).stdout == result.stdout
 
 
@@ -176,12 +176,29 @@ def test_a_conversation_is_found_by_its_record_too(run: Run, policy: Path) -> No
     assert run("audit", "show", "unknown", "--policy", policy).exit_code == 1
 
 
+def test_a_change_of_the_policy_is_told_between_the_turns_that_it_lies_between(
+    run: Run, policy: Path, url: str
+) -> None:
+    text = policy.read_text("utf-8")
+    talk(policy, CLAIM)
+    policy.write_text(f"{text}steering: {{repeat_after: 9}}\n", "utf-8")
+    talk(policy, CLAIM)
+    policy.write_text(text, "utf-8")
+    talk(policy, CLAIM)
+    told = squeezed(run("audit", "show", "c-1", "--audit", url).stdout)
+    hashes = re.findall(r"the configuration changed: policy (\w{12}) to (\w{12}) ", told)
+    assert [*hashes[0], *hashes[1]] == [hashes[0][0], hashes[0][1], hashes[0][1], hashes[0][0]]
+    assert len(hashes) == 2
+    change = told.index("the configuration changed")
+    assert told.index("verdict") < change < told.rindex("verdict")
+
+
 def test_reading_is_noted_in_the_log(run: Run, policy: Path, url: str) -> None:
     talk(policy, CLAIM)
     run("audit", "show", "c-1", "--policy", policy)
     run("audit", "show", "--policy", policy)
     run("audit", "show", "unknown", "--policy", policy)
-    assert kinds(url) == ["opened", "closed", "accessed", "accessed"]
+    assert kinds(url) == ["config_changed", "opened", "closed", "accessed", "accessed"]
     assert run("audit", "verify", "--policy", policy).exit_code == 0
 
 

@@ -74,7 +74,6 @@ def test_the_shadow_counts_what_steering_would_have_done(world: World) -> None:
     observing = policy.model_copy(update={"domains": watched})
     engine = replace(world.guard.engine, policy=observing)
     world.guard.engine = engine
-    world.guard.policy = observing
     world.say(said("alcohol_use_report"), "Well, k1 then.")
     world.say(said("alcohol_use_report"), "What did your week look like?")
     world.say("We had soup.", "Nice.")

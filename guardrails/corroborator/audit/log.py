@@ -7,17 +7,14 @@ from typing import Self, TextIO, get_args
 
 from sqlalchemy import Connection
 
-from corroborator.audit import turns
+from corroborator.audit import notes, turns
 from corroborator.audit.anchoring import InclusionProof, contradictions, proof_of, taken
 from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
 from corroborator.audit.chain import (
     NoteKind,
     Record,
-    append,
     head_of,
     iso_time,
-    lock_head,
-    new_chain,
 )
 from corroborator.audit.checkpoint import Checkpoint
 from corroborator.audit.contents import ContentKind, known_key
@@ -32,7 +29,6 @@ from corroborator.audit.erase import (
 from corroborator.audit.export import event_line, other_events, turn_line, turns_until, write_line
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.names import chain_named, chains_of_subject
-from corroborator.audit.postgres import claim
 from corroborator.audit.reading import StoredTurn, TurnFilter, ended_turns, stored_turns
 from corroborator.audit.sealing import seal, unseal
 from corroborator.audit.store import Store
@@ -172,21 +168,31 @@ class AuditLog:
         """
         if kind not in get_args(NoteKind):
             raise InputError(f"an event to append is one of {', '.join(get_args(NoteKind))}")
-        note = checked(NoteBody, body)
+        checked_body = checked(NoteBody, body)
+        return self._store.write(
+            lambda connection: notes.note(
+                connection, self._meta, conversation, kind, self._time(), checked_body
+            )
+        )
 
-        def work(connection: Connection) -> Record:
-            time = self._time()
-            if conversation is None:
-                system = self._meta.system_chain
-                claim(connection, system.encode())
-                head = lock_head(connection, system) or new_chain(connection, time, system)
-            elif (chain := chain_named(connection, self._meta, conversation)) is not None:
-                head = turns.record_gaps(connection, chain, time)
-            else:
-                raise InputError("there is no such conversation in the audit store")
-            return append(connection, head, kind, time, note)[0]
+    def note_configuration(self, configuration: Mapping[str, object]) -> Record | None:
+        """Append `config_changed` where the configuration is not the last one that the log saw.
 
-        return self._store.write(work)
+        Args:
+            configuration: of the process that writes, as codes and numbers by name.
+
+        Returns:
+            The event, with the configuration ``before`` (null for the first) and ``after``; None
+            where nothing changed.
+        """
+        now = checked(NoteBody, {"after": configuration})["after"]
+        return self._store.write(
+            lambda connection: notes.note_configuration(connection, self._meta, self._time(), now)
+        )
+
+    def configurations(self) -> Iterator[Record]:
+        """Read the changes of the configuration, oldest first."""
+        return notes.configurations(self._store, self._meta)
 
     def verify(self, checkpoint: Checkpoint | None = None) -> VerifyReport:
         """Check the whole store; see `corroborator.audit.verify` for what cannot be seen.

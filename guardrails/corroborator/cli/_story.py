@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from corroborator.audit import StoredTurn
+from corroborator.audit import Record, StoredTurn
 from corroborator.cli._common import counted, printable
 from corroborator.cli._view import marked, neighbour, rows
 from corroborator.exemplars import Exemplar, Neighbour
@@ -181,15 +181,40 @@ _UNCLOSED = {
 }
 
 
+def changed(change: Record) -> Text:
+    """Return a change of the configuration for the terminal: each part, before and after."""
+    before, after = (_parts(change.body.get(name)) for name in ("before", "after"))
+    parts = [
+        f"{name} {_short(before.get(name))} to {_short(value)}"
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
+    parts += [
+        f"{name} {_short(value)} to none" for name, value in before.items() if name not in after
+    ]
+    return Text(f"{_moment(change)}: the configuration changed: {', '.join(parts)}", style="yellow")
+
+
+def _parts(configuration: object) -> Mapping[str, object]:
+    return configuration if isinstance(configuration, Mapping) else {}
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else printable(str(value))
+    return text if len(text) < _HASH else text[:12]
+
+
 def _when(turn: StoredTurn) -> str:
-    return turn.opened.time.replace("T", " ")[:19] + " UTC"
+    return _moment(turn.opened)
+
+
+def _moment(event: Record) -> str:
+    return event.time.replace("T", " ")[:19] + " UTC"
 
 
 def _record(turn: StoredTurn) -> str:
     last = turn.closed or turn.opened
-    versions = ", ".join(
-        f"{k} {v if len(v) < _HASH else v[:12]}" for k, v in read_versions(turn).items()
-    )
+    versions = ", ".join(f"{name} {_short(value)}" for name, value in read_versions(turn).items())
     return f"{turn.chain}/{last.seq}; {versions}"
 
 

@@ -143,9 +143,9 @@ def show(
 ) -> None:
     """Tell turns as a story: what was found, why, and what was done.
 
-    The log notes that it was read.
+    Between them stands what changed in the configuration. The log notes that it was read.
     """
-    from corroborator.cli._story import Narrator  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.cli._story import Narrator, changed  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.cli._view import width  # noqa: PLC0415 - as above
     from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - as above
 
@@ -165,8 +165,12 @@ def show(
             fail("no turn in the audit log matches; scan prints the records of transcripts", FAILED)
         opened.log.append(conversation, "accessed", {"by": "audit.show", "text": text})
         narrator = Narrator(taxonomy, _exemplars(policy, taxonomy), text, opened.no_key)
-        before = None
+        changes = list(opened.log.configurations())
+        before, told = None, first.opened.time
         for turn in chain([first], wanted):
+            for change in (c for c in changes if told < c.time <= turn.opened.time):
+                OUT.print(Padding(changed(change), (0, 0, 1, 0)), width=width(OUT))
+            told = turn.opened.time
             if turn.chain != before:
                 OUT.print(Text(f"Conversation {turn.chain}", style="bold"))
                 before = turn.chain

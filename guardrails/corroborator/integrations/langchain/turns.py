@@ -46,7 +46,8 @@ class GuardedTurn:
 
     def __init__(self, guard: Guard, turn: Turn | None, known: Collection[Evidence] = ()) -> None:
         self._guard, self._turn, self._known = guard, turn, known
-        self._blocks = guard.policy.audit.on_error == "block"
+        engine = guard.engine if turn is None else turn.engine
+        self._blocks = engine.policy.audit.on_error == "block"
         self._streamed: list[str] = []
         self.state = None if turn is None else turn.outcome.after.to_state()
         self.record: str | None = None

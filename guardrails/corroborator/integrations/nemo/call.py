@@ -141,9 +141,9 @@ class GuardedCall:
 
     def replacement(self) -> str:
         """Return what is sent where nothing else can be vouched for; it still helps."""
-        return self.guard.engine.texts.replacements.text(
-            self.turn.decision.lead if self.turn is not None else None
-        )
+        if self.turn is None:
+            return self.guard.engine.texts.replacements.text(None)
+        return self.turn.engine.texts.replacements.text(self.turn.decision.lead)
 
     def _as_left(self, said: str) -> Messages:
         last = self.messages[-1] if self.messages else {}
