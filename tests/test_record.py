@@ -85,7 +85,7 @@ def sealing(tmp_path: Path) -> Iterator[AuditLog]:
 
 
 def lines(log: AuditLog) -> list[dict[str, Any]]:
-    out = io.StringIO()
+    out = io.BytesIO()
     log.export(out, with_text=True)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 

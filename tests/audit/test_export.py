@@ -48,7 +48,7 @@ DETAIL = {
 
 
 def lines_of(log: Any, **options: bool) -> list[dict[str, Any]]:
-    out = io.StringIO()
+    out = io.BytesIO()
     count = log.export(out, **options)
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert sum(line["record"] == "turn" for line in lines) == count
@@ -96,14 +96,14 @@ def test_text_leaves_only_when_asked_for(log: Any, open_log: Any) -> None:
 
 
 def test_an_export_is_in_the_log_before_it_begins(log: Any, sql: Any) -> None:
-    class Broken(io.StringIO):
-        def write(self, _: str) -> int:
+    class Broken(io.RawIOBase):
+        def write(self, _: object) -> int:
             raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
         log.export(Broken(), with_text=True)
     (body,) = sql("SELECT body FROM events WHERE kind = 'exported'")
-    assert json.loads(body[0]) == {"turns": 4, "with_text": True}
+    assert json.loads(body[0]) == {"turns": 4, "with_text": True, "form": "jsonl"}
     assert lines_of(log)[-1]["event"]["kind"] == "exported"
     assert log.verify().ok
 
@@ -135,17 +135,20 @@ def test_what_is_written_during_an_export_is_left_out(open_log: Any, write_turn:
     handles = [log.open_turn("c-1", {}) for _ in range(2)]
     log.close_turn(handles[0], {"action": "none"}, {}, None, [])
 
-    class Busy(io.StringIO):
-        def write(self, text: str) -> int:
-            if not self.getvalue():
+    class Busy(io.RawIOBase):
+        written = b""
+
+        def write(self, data: Any) -> int:
+            if not self.written:
                 log.append("c-1", "accessed", {})
                 log.close_turn(handles[1], {"action": "none"}, {}, None, [])
                 write_turn(log, "c-1")
-            return super().write(text)
+            self.written += data
+            return len(data)
 
     out = Busy()
     assert log.export(out) == 2
-    assert [json.loads(line)["status"] for line in out.getvalue().splitlines()] == [
+    assert [json.loads(line)["status"] for line in out.written.splitlines()] == [
         "closed",
         "open",
     ]

@@ -1,4 +1,5 @@
 import base64
+import errno
 import json
 import os
 import re
@@ -6,6 +7,7 @@ import sqlite3
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -348,6 +350,52 @@ def test_an_exported_file_is_its_owners_alone(run: Run, policy: Path, tmp_path: 
     assert run("audit", "export", out, "--policy", policy).stdout == ""
     assert stat.S_IMODE(os.stat(out).st_mode) == 0o600  # noqa: PTH116 - as ls sees it
     assert json.loads(out.read_text().splitlines()[0])["record"] == "turn"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "begins"),
+    [
+        ("export.csv", (), b"schema,record,conversation,status,"),
+        ("export.parquet", (), b"PAR1"),
+        ("export.txt", ("--format", "csv"), b"schema,record,conversation,status,"),
+        ("export.txt", (), b'{"closed":'),
+    ],
+)
+def test_the_form_is_what_the_name_ends_with_or_what_is_said(
+    run: Run, policy: Path, tmp_path: Path, name: str, options: tuple[str, ...], begins: bytes
+) -> None:
+    talk(policy, CLAIM)
+    assert run("audit", "export", name, *options, "--policy", policy).exit_code == 0
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_what_is_there_is_not_overwritten_and_nothing_is_noted(
+    run: Run, policy: Path, url: str, tmp_path: Path
+) -> None:
+    talk(policy, CLAIM)
+    (tmp_path / "export.csv").write_text("kept")
+    result = run("audit", "export", "export.csv", "--policy", policy)
+    assert result.exit_code == 2
+    assert "export.csv is there already; name another file" in result.stderr
+    assert (tmp_path / "export.csv").read_text() == "kept"
+    assert "exported" not in kinds(url)
+
+
+def test_an_export_that_fails_leaves_no_file(
+    run: Run, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk(policy, CLAIM)
+    before = sorted(tmp_path.iterdir())
+
+    def full(_self: AuditLog, out: BinaryIO, **_: object) -> int:
+        out.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(AuditLog, "export", full)
+    result = run("audit", "export", "export.csv", "--policy", policy)
+    assert result.exit_code == 2
+    assert "No space left on device" in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_what_cannot_be_exported_without_the_key_is_said(

@@ -1,4 +1,4 @@
-"""Export as JSON Lines, in the form of ``rails_config/schema/record.schema.json``.
+"""The lines of an export, in the form of ``rails_config/schema/record.schema.json``.
 
 Turns come first, then the events that belong to none: with both, whoever receives an export can
 compute every hash of every chain, and the commitments of plain details, without the database.
@@ -6,11 +6,10 @@ compute every hash of every chain, and the commitments of plain details, without
 
 import base64
 from collections.abc import Iterator
-from typing import TextIO
 
 from sqlalchemy import Connection, func, select
 
-from corroborator.audit.canonical import JSON, canonical
+from corroborator.audit.canonical import JSON
 from corroborator.audit.chain import Record
 from corroborator.audit.reading import StoredTurn, event_record, paged
 from corroborator.audit.store import Store
@@ -52,8 +51,3 @@ def other_events(store: Store, last: int) -> Iterator[tuple[Record, bool]]:
     wanted = events.c.kind.not_in(("opened", "closed")) & (events.c.id <= last)
     for row in paged(store, select(events).where(wanted), events.c.id):
         yield event_record(row)
-
-
-def write_line(out: TextIO, line: dict[str, JSON]) -> None:
-    """Write one line."""
-    out.write(canonical(line).decode() + "\n")

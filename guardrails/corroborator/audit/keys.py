@@ -7,12 +7,14 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from platformdirs import user_config_path
 
+from corroborator.audit.files import new_file
 from corroborator.errors import MasterKeyError
 
 VARIABLE = "CORROBORATOR_MASTER_KEY"
@@ -120,19 +122,10 @@ def _only_ours(found: os.stat_result) -> bool:
 
 def _publish(path: Path) -> None:
     """Write a new key file whole or not at all, and leave one that another process made."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with suppress(FileExistsError), new_file(path) as file:
             file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-        finally:
-            draft.unlink()
     except OSError as error:
         problem = f"no master key file can be made at {path} ({error.strerror}); set {VARIABLE}"
     else:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Self, TextIO, get_args
+from itertools import chain as joined
+from typing import BinaryIO, Self, get_args
 
 from sqlalchemy import Connection
 
@@ -26,7 +27,8 @@ from corroborator.audit.erase import (
     quiet_since,
     set_hold,
 )
-from corroborator.audit.export import event_line, other_events, turn_line, turns_until, write_line
+from corroborator.audit.export import event_line, other_events, turn_line, turns_until
+from corroborator.audit.formats import Format, writer_of
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.names import chain_named, chains_of_subject
 from corroborator.audit.reading import StoredTurn, TurnFilter, ended_turns, stored_turns
@@ -267,24 +269,31 @@ class AuditLog:
         wanted = TurnFilter(chain, domain, action, since, until)
         return stored_turns(self._store, self._master, wanted)
 
-    def export(self, out: TextIO, *, with_text: bool = False) -> int:
-        """Write all turns and events as JSON Lines, once `exported` is in the log.
+    def export(self, out: BinaryIO, *, form: Format = "jsonl", with_text: bool = False) -> int:
+        """Write all turns and events, once `exported` is in the log.
 
         Args:
-            out: where to; see ``rails_config/schema/record.schema.json`` for the form.
+            out: where to; see ``rails_config/schema/record.schema.json`` for the fields.
+            form: how; see `corroborator.audit.formats`.
             with_text: whether sealed text goes with it. Details go with it in any case, those
                 under seal where the master key is there.
 
         Returns:
             How many turns were written.
         """
+        write = writer_of(form)
         last = self._store.last_event()
         count = self._store.read(lambda connection: turns_until(connection, last))
-        self.append(None, "exported", {"turns": count, "with_text": with_text})
-        for turn in stored_turns(self._store, self._master, TurnFilter(last=last)):
-            write_line(out, turn_line(turn, with_text=with_text))
-        for record, intact in other_events(self._store, last):
-            write_line(out, event_line(record, intact=intact))
+        self.append(None, "exported", {"turns": count, "with_text": with_text, "form": form})
+        stored = stored_turns(self._store, self._master, TurnFilter(last=last))
+        others = other_events(self._store, last)
+        write(
+            joined(
+                (turn_line(turn, with_text=with_text) for turn in stored),
+                (event_line(record, intact=intact) for record, intact in others),
+            ),
+            out,
+        )
         return count
 
     @property

@@ -1,7 +1,5 @@
 """``corroborator audit``: whether the log is whole, what it says, and what is to be erased."""
 
-import os
-import sys
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -11,7 +9,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from corroborator.cli import _checkpoint
+from corroborator.cli import _checkpoint, _export
 from corroborator.cli._checkpoint import read_checkpoint
 from corroborator.cli._common import (
     ERR,
@@ -22,11 +20,9 @@ from corroborator.cli._common import (
     PolicyOption,
     counted,
     fail,
-    note,
 )
 from corroborator.cli._opened import opened_log
 from corroborator.errors import InputError
-from corroborator.transcripts import STANDARD_STREAM
 from corroborator.yaml_file import did_you_mean
 
 if TYPE_CHECKING:
@@ -55,6 +51,7 @@ _Conversation = Annotated[
 def register(parent: typer.Typer) -> None:
     """Add the group to the command line."""
     _checkpoint.register(app)
+    _export.register(app)
     parent.add_typer(app, name="audit", rich_help_panel=LOG)
 
 
@@ -175,33 +172,6 @@ def show(
                 OUT.print(Text(f"Conversation {turn.chain}", style="bold"))
                 before = turn.chain
             OUT.print(Padding(narrator.tell(turn), (0, 0, 1, 0)), width=width(OUT))
-
-
-@app.command()
-def export(
-    out: Annotated[str, typer.Argument(metavar="OUT", help="A file; - for standard output.")] = "-",
-    with_text: Annotated[
-        bool, typer.Option("--with-text", help="With what is kept under seal.")
-    ] = False,
-    audit: AuditOption = None,
-    policy: PolicyOption = None,
-) -> None:
-    """Write the whole log as JSON Lines, without text unless asked.
-
-    The log notes the export.
-    """
-    with opened_log(audit, policy) as opened:
-        if opened.no_key is not None:
-            note(f"what is under seal is not exported: {opened.no_key}")
-        if out == STANDARD_STREAM:
-            turns = opened.log.export(sys.stdout, with_text=with_text)
-            sys.stdout.flush()
-        else:
-            if Path(out).exists():
-                fail(f"{out} is there already; name another file")
-            with open(out, "x", encoding="utf-8", opener=_private) as file:
-                turns = opened.log.export(file, with_text=with_text)
-    note(f"{counted(turns, 'turn')} exported")
 
 
 @app.command()
@@ -346,7 +316,3 @@ def _age(text: str) -> timedelta:
     if not isinstance(age, timedelta):
         raise InputError("write an age as 36h, 30d or 8w")
     return age
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)  # it holds what was judged of people
