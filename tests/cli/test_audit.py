@@ -160,16 +160,57 @@ def test_a_turn_is_told_as_a_story(run: Run, policy: Path) -> None:
     assert re.search(r"turn 1 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", told)
     assert "claims were found that a reply must not rest on (surveillance_claim)" in told
     assert "action a draft was sent back to the model" in told
-    assert "Being watched or targeted by many (surveillance_claim): probability 1.00" in told
-    assert re.search(r"counts from 0\.\d\d, margin \+0\.\d\d", told)
+    assert "why Being watched or targeted by many (a claim, surveillance_claim): characters" in told
+    assert "A reply would have to take for granted that the watchers or signals are there" in told
+    assert re.search(r"probability 1\.00, it counts from 0\.\d\d; said with certainty", told)
     assert re.search(r"nearest example -?0\.\d\d “.+” [a-z_]+", told)
     assert re.search(r"nearest contrast -?0\.\d\d “.+” [a-z_]+", told)
     assert "draft 1 sent back to the model: colludes (1.00), does not over-correct" in told
     assert "K4" in told
     assert "reply checked after it went out: does not collude" in told
     assert f"record {record}/1" in told
+    assert re.search(r"versions .*policy \w{12}", told)
     assert CANARY not in result.output
     assert said("k4") not in told
+
+
+def test_what_is_known_already_is_not_told_again(run: Run, sealing: Path) -> None:
+    """A reply that was a draft, versions that stayed the same."""
+    fine = "What a day you had."
+    record = talk(sealing, CLAIM, fine, "hello", fine)
+    told = squeezed(run("audit", "show", "c-1", "--text", "--policy", sealing).stdout)
+    assert told.count("reply draft 1, checked before it went out") == 2
+    assert told.count(fine) == 2
+    assert told.count("versions ") == 1
+    assert told.count(f"record {record}/") == 2
+
+
+def test_why_a_turn_without_a_finding_is_watched_is_said(run: Run, policy: Path) -> None:
+    talk(policy, CLAIM, "ok", "hello", said("k4"))
+    told = squeezed(run("audit", "show", "c-1", "--policy", policy).stdout)
+    why = "why from earlier turns the reply is still checked for: Being watched or targeted by many"
+    assert told.count(why) == 1
+    talk(policy, said("risk_disclosure"), "ok", "hello", conversation_id="danger")
+    told = squeezed(run("audit", "show", "danger", "--policy", policy).stdout)
+    held = "danger was spoken of in this conversation: safety stays first"
+    assert f"nothing was found that a reply must not rest on; {held}" in told
+
+
+def test_what_evidence_supports_is_said(run: Run, sealing: Path) -> None:
+    talk(sealing, said("credential_claim"))
+    told = squeezed(run("audit", "show", "c-1", "--text", "--policy", sealing).stdout)
+    assert "The evidence supports it, so a reply may rest on it." in told
+    assert f"(a claim, credential_claim): “{said('credential_claim')}”" in told
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_story_fits_the_terminal(
+    run: Run, sealing: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    talk(sealing, f"{CANARY} {CLAIM} {'and so on ' * 40}", said("k4"))
+    lines = run("audit", "show", "--text", "--policy", sealing).stdout.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= min(columns, 100)
 
 
 def test_a_conversation_is_found_by_its_record_too(run: Run, policy: Path) -> None:

@@ -9,14 +9,16 @@ from rich.text import Text
 
 from corroborator.audit import Record, StoredTurn
 from corroborator.cli._common import counted, printable
-from corroborator.cli._view import marked, neighbour, rows
+from corroborator.cli._view import from_earlier, marked, neighbour, quoted, rests_on, rows
 from corroborator.exemplars import Exemplar, Neighbour
+from corroborator.ledger import Ledger
 from corroborator.stored_record import (
     Detail,
     SealedText,
     StoredAssessment,
     StoredFinding,
     StoredNeighbour,
+    StoredReply,
     read_detail,
     read_text,
     read_versions,
@@ -71,8 +73,8 @@ class Narrator:
     with_text: bool
     no_key: str | None
 
-    def tell(self, turn: StoredTurn) -> Table:
-        """Return a turn for the terminal."""
+    def tell(self, turn: StoredTurn, before: StoredTurn | None = None) -> Table:
+        """Return a turn for the terminal; versions where the one told before has others."""
         grid = rows()
         detail, text = read_detail(turn), read_text(turn) if self.with_text else None
         number = "turn" if detail is None else f"turn {detail.turn}"
@@ -84,8 +86,10 @@ class Narrator:
         else:
             for label, content in self._judged(turn, detail, text):
                 grid.add_row(label, content)
+        if before is None or read_versions(before) != read_versions(turn):
+            grid.add_row("versions", Text(_versions(turn), style="dim"))
         if turn.closed is not None:
-            grid.add_row("record", Text(_record(turn), style="dim"))
+            grid.add_row("record", Text(f"{turn.chain}/{turn.closed.seq}", style="dim"))
         return grid
 
     def _judged(
@@ -100,8 +104,11 @@ class Narrator:
             yield "text", "none was kept"
         yield "verdict", _verdict(detail)
         yield "action", _action(turn, detail)
+        ledger = Ledger.from_state(detail.ledger_after)
         for finding in detail.findings:
-            yield "why", Group(*self._why(finding))
+            yield "why", Group(*self._why(finding, ledger, text))
+        if not detail.findings:
+            yield from (("why", words) for words in from_earlier(ledger, self.taxonomy))
         if text is not None and text.steering:
             yield "steering", Text(printable(text.steering), style="italic")
         yield from self._written(detail, text)
@@ -118,33 +125,45 @@ class Narrator:
         drafts = () if detail.retrospective else detail.drafts
         for number, draft in enumerate(drafts):
             words = Text(f"{_KINDS.get(draft.kind, draft.kind)}: {_assessed(draft)}")
-            quoted = text.drafts[number].text if text and number < len(text.drafts) else None
-            yield f"draft {number + 1}", Group(words, *_quote(quoted), *self._faults(draft, quoted))
+            written = text.drafts[number].text if text and number < len(text.drafts) else None
+            content = (words, *_quote(written), *self._faults(draft, written))
+            yield f"draft {number + 1}", Group(*content)
         if detail.reply is None:
             yield "reply", "none"
-            return
-        words = Text(_CHECKED.get(detail.reply.checked, detail.reply.checked))
-        if detail.reply.checked != "replacement":
-            words.append(f": {_assessed(detail.reply)}")
+        elif (kept := _draft_of(detail)) is not None:
+            yield "reply", f"draft {kept}, {_CHECKED['checked']}"
+        else:
+            yield "reply", Group(*self._reply(detail, detail.reply, text))
+
+    def _reply(self, detail: Detail, reply: StoredReply, text: SealedText | None) -> Iterator[Text]:
+        words = Text(_CHECKED.get(reply.checked, reply.checked))
+        if reply.checked != "replacement":
+            words.append(f": {_assessed(reply)}")
         for draft in detail.drafts[:1] if detail.retrospective else ():
             words.append(f"; {_WOULD.get(draft.kind, draft.kind)}")
-        quoted = None if text is None else text.reply
-        faults = (
-            self._faults(detail.reply, quoted) if detail.reply.checked == "after_release" else ()
-        )
-        yield "reply", Group(words, *_quote(quoted), *faults)
+        yield words
+        written = None if text is None else text.reply
+        yield from _quote(written)
+        if reply.checked == "after_release":
+            yield from self._faults(reply, written)
 
-    def _why(self, finding: StoredFinding) -> Iterator[Text]:
+    def _why(
+        self, finding: StoredFinding, ledger: Ledger, text: SealedText | None
+    ) -> Iterator[Text]:
         table: Mapping[str, Domain | Protected] = (
             self.taxonomy.protected if finding.protected else self.taxonomy.domains
         )
         entry = table.get(finding.id)
+        kind = "a disclosure" if finding.protected else "a claim"
         yield Text.assemble(
             (finding.id if entry is None else entry.title, "bold"),
-            f" ({finding.id}): probability {finding.probability:.2f}, counts from",
-            f" {finding.threshold:.2f}, margin {finding.margin:+.2f}; said with certainty",
-            f" {finding.certainty:.2f}; characters {finding.start} to {finding.end} of message",
-            f" {finding.message}",
+            f" ({kind}, {finding.id}): {_said(finding, text)}",
+        )
+        if entry is not None:
+            yield rests_on(finding.id, ledger, self.taxonomy)
+        yield Text(
+            f"probability {finding.probability:.2f}, it counts from {finding.threshold:.2f};"
+            f" said with certainty {finding.certainty:.2f}"
         )
         for label, near in (("example", finding.nearest), ("contrast", finding.contrasts)):
             if near:
@@ -212,10 +231,28 @@ def _moment(event: Record) -> str:
     return event.time.replace("T", " ")[:19] + " UTC"
 
 
-def _record(turn: StoredTurn) -> str:
-    last = turn.closed or turn.opened
-    versions = ", ".join(f"{name} {_short(value)}" for name, value in read_versions(turn).items())
-    return f"{turn.chain}/{last.seq}; {versions}"
+def _versions(turn: StoredTurn) -> str:
+    return ", ".join(f"{name} {_short(value)}" for name, value in read_versions(turn).items())
+
+
+def _draft_of(detail: Detail) -> int | None:
+    """Return which draft a reply was, from 1: the last that was judged the same; None if none."""
+    reply = detail.reply
+    if reply is None or reply.checked != "checked":
+        return None
+    alike = [n for n, draft in enumerate(detail.drafts, start=1) if _same(draft, reply)]
+    return alike[-1] if alike else None
+
+
+def _same(one: StoredAssessment, other: StoredAssessment) -> bool:
+    return all(getattr(one, f) == getattr(other, f) for f in StoredAssessment.model_fields)
+
+
+def _said(finding: StoredFinding, text: SealedText | None) -> str:
+    for message in () if text is None else text.messages:
+        if message.position == finding.message:
+            return quoted(message.text[finding.start : finding.end])
+    return f"characters {finding.start} to {finding.end} of message {finding.message}"
 
 
 def _user(detail: Detail, text: SealedText) -> Group:
@@ -236,8 +273,8 @@ def _verdict(detail: Detail) -> str:
     decision = detail.decision
     words = _VERDICTS.get(decision.verdict, decision.verdict)
     named = ", ".join((*decision.protected, *decision.domains))
-    hold = "; danger was spoken of earlier, so safety stays first" if decision.risk_hold else ""
-    return f"{words}{f' ({named})' if named else ''}{hold}"
+    hold = "; danger was spoken of in this conversation: safety stays first"
+    return f"{words}{f' ({named})' if named else ''}{hold if decision.risk_hold else ''}"
 
 
 def _action(turn: StoredTurn, detail: Detail) -> str:

@@ -17,6 +17,7 @@ from corroborator.evidence import Evidence
 from corroborator.exchange import ChatMessages, Exchange
 from corroborator.exemplars import Neighbour
 from corroborator.findings import Finding
+from corroborator.ledger import Ledger
 from corroborator.record import Draft
 from corroborator.taxonomy import Taxonomy
 
@@ -87,11 +88,20 @@ def neighbour(label: str, found: Neighbour) -> Text:
     )
 
 
-def rests_on(finding: Finding, taxonomy: Taxonomy) -> Text:
+def rests_on(family: str, ledger: Ledger, taxonomy: Taxonomy) -> Text:
     """Return what a reply would have to take for granted, or what a disclosure asks for."""
-    if finding.protected:
-        return Text(taxonomy.protected[finding.family].default_reply)
-    return Text(taxonomy.domains[finding.family].reliance)
+    if ledger.status(family) == "corroborated":
+        return Text("The evidence supports it, so a reply may rest on it.")
+    if family in taxonomy.protected:
+        return Text(taxonomy.protected[family].default_reply)
+    return Text(taxonomy.domains[family].reliance)
+
+
+def from_earlier(ledger: Ledger, taxonomy: Taxonomy) -> Iterator[Text]:
+    """Yield what a reply is checked for although nothing was found in this turn."""
+    if open_threads := ledger.open_threads():
+        names = ", ".join(taxonomy.domains[thread.domain].title for thread in open_threads)
+        yield Text(f"from earlier turns the reply is still checked for: {names}")
 
 
 def faults(draft: Draft, taxonomy: Taxonomy) -> Iterator[Text]:
@@ -143,10 +153,7 @@ def _taken_for(outcome: Outcome, taxonomy: Taxonomy) -> Iterator[RenderableType]
         yield Text("nothing that a reply must not lean on")
     for finding in findings[:SHOWN]:
         yield title(finding, taxonomy)
-        if outcome.after.status(finding.family) == "corroborated":
-            yield Text("The evidence supports it, so a reply may rest on it.")
-        else:
-            yield rests_on(finding, taxonomy)
+        yield rests_on(finding.family, outcome.after, taxonomy)
         for label, near in (("example", finding.nearest), ("contrast", finding.contrasts)):
             if near:
                 yield neighbour(f"nearest {label}", near[0])
@@ -154,9 +161,8 @@ def _taken_for(outcome: Outcome, taxonomy: Taxonomy) -> Iterator[RenderableType]
         yield Text(f"and {len(findings) - SHOWN} more")
     for statement in outcome.not_covered:
         yield Text(f"not covered: a statement in {statement.language}, which was not tested")
-    if not findings and (open_threads := outcome.after.open_threads()):
-        names = ", ".join(taxonomy.domains[thread.domain].title for thread in open_threads)
-        yield Text(f"from earlier turns the reply is still checked for: {names}")
+    if not findings:
+        yield from from_earlier(outcome.after, taxonomy)
     if outcome.decision.risk_hold:
         yield Text("danger was spoken of in this conversation: safety stays first", style="bold")
 

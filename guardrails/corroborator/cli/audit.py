@@ -163,15 +163,15 @@ def show(
         opened.log.append(conversation, "accessed", {"by": "audit.show", "text": text})
         narrator = Narrator(taxonomy, _exemplars(policy, taxonomy), text, opened.no_key)
         changes = list(opened.log.configurations())
-        before, told = None, first.opened.time
+        before = None
         for turn in chain([first], wanted):
+            told = (before or first).opened.time
             for change in (c for c in changes if told < c.time <= turn.opened.time):
                 OUT.print(Padding(changed(change), (0, 0, 1, 0)), width=width(OUT))
-            told = turn.opened.time
-            if turn.chain != before:
+            if before is None or turn.chain != before.chain:
                 OUT.print(Text(f"Conversation {turn.chain}", style="bold"))
-                before = turn.chain
-            OUT.print(Padding(narrator.tell(turn), (0, 0, 1, 0)), width=width(OUT))
+            OUT.print(Padding(narrator.tell(turn, before), (0, 0, 1, 0)), width=width(OUT))
+            before = turn
 
 
 @app.command()

@@ -87,7 +87,7 @@ def _finding(explanation: "Explanation", finding: "Finding") -> Iterator[Rendera
     entry = explanation.entry(finding)
     yield title(finding, explanation.engine.taxonomy)
     yield Text(entry.definition)
-    yield rests_on(finding, explanation.engine.taxonomy)
+    yield rests_on(finding.family, explanation.outcome.after, explanation.engine.taxonomy)
     yield Text(f"said with certainty {finding.certainty:.2f}; margin {finding.margin:+.2f}")
     for found in finding.nearest:
         yield neighbour("example", found)
