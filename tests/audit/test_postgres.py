@@ -84,6 +84,7 @@ def test_a_log_is_written_read_exported_and_erased(log: AuditLog, write_turn: An
     assert CANARY.encode() not in out.getvalue()
     report = log.erase("c-0")
     assert (len(report.chains), report.details, report.complete) == (1, 3, True)
+    assert "write-ahead log" in report.beyond
     verified = log.verify()
     assert (verified.ok, verified.closed, verified.erased) == (True, 6, 1)
     assert [turn.text is None for turn in log.records()] == [True, False] * 3
@@ -261,6 +262,37 @@ def test_another_master_key_is_refused(url: str, log: AuditLog, write_turn: Any)
     other = type(MASTER)(bytes(32))
     with pytest.raises(Exception, match="sealed under master key"):
         AuditLog.open(url, master_key=other)
+
+
+def test_the_master_key_is_replaced_while_others_write_and_erase(
+    log: AuditLog, write_turn: Any
+) -> None:
+    for number in range(40):
+        write_turn(log, f"c-{number}")
+    new = type(MASTER)(bytes(32))
+
+    def erase(number: int) -> None:
+        log.erase(f"c-{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(erase, number) for number in range(20)]
+        report = log.rekey(new)
+        for one in running:
+            one.result()
+    assert 20 <= report.keys <= 40
+    write_turn(log, "c-39")
+    verified = log.verify()  # a key that came back would belong to an erased conversation
+    assert (verified.ok, verified.erased) == (True, 20)
+    assert [(turn.text or {}).get("reply") for turn in log.records()].count(CANARY) == 21
+
+
+def test_the_configuration_is_noted_where_it_changed(log: AuditLog) -> None:
+    for policy in ("a", "a", "b"):
+        log.note_configuration({"policy": policy * 64})
+    assert [change.body["before"] for change in log.configurations()] == [
+        None,
+        {"policy": "a" * 64},
+    ]
 
 
 def test_a_database_with_other_tables_is_left_alone(url: str, sql: Sql) -> None:

@@ -288,6 +288,22 @@ def test_a_log_is_used_on_both_sides_of_a_fork(start: Any, open_log: Any) -> Non
     assert open_log().verify().ok
 
 
+def test_memory_outlives_a_connection_that_is_dropped(open_log: Any, write_turn: Any) -> None:
+    log = open_log(url="sqlite://")
+    write_turn(log)
+
+    def interrupted(_connection: Any) -> None:
+        raise KeyboardInterrupt
+
+    for work in (log.store.read, log.store.write):
+        with pytest.raises(KeyboardInterrupt):
+            work(interrupted)
+    with pytest.raises(StoreError):
+        log.store.read(lambda connection: connection.invalidate())
+    write_turn(log)
+    assert (log.verify().ok, log.verify().closed) == (True, 2)
+
+
 def test_memory_is_forgotten(open_log: Any, write_turn: Any) -> None:
     log = open_log(url="sqlite://")
     write_turn(log)

@@ -19,6 +19,7 @@ from corroborator.audit.erase import ErasureReport
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.log import AuditLog
 from corroborator.audit.reading import StoredTurn
+from corroborator.audit.rekey import RekeyReport
 from corroborator.audit.turns import IndexRow, TurnHandle
 from corroborator.audit.verify import Problem, VerifyReport
 
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "PublicKey",
     "Record",
+    "RekeyReport",
     "SigningKey",
     "StoredTurn",
     "TurnHandle",

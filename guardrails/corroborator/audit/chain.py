@@ -17,7 +17,7 @@ GENESIS = "0" * 64
 """What the first event of a chain holds in place of a hash."""
 
 NoteKind = Literal["exported", "accessed", "config_changed", "reviewed", "proposed", "decided"]
-Kind = Literal["opened", "closed", "gap", "erased", "held", "released"] | NoteKind
+Kind = Literal["opened", "closed", "gap", "erased", "held", "released", "rekeyed"] | NoteKind
 KINDS = frozenset(kind for part in get_args(Kind) for kind in get_args(part))
 
 _ADD = events.insert().returning(events.c.id)

@@ -10,12 +10,15 @@ from sqlalchemy import Connection, bindparam, select
 from corroborator.audit.canonical import JSON, canonical, digest, parse, parse_object
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.sealing import new_data_key, seal, unseal, unwrap, wrap
-from corroborator.audit.tables import keys
-from corroborator.errors import IntegrityError
+from corroborator.audit.tables import keys, meta
+from corroborator.errors import IntegrityError, MasterKeyError
 
 ContentKind = Literal["none", "sealed"]
 _SALT_BYTES = 32
-_WRAPPED = select(keys.c.wrapped).where(keys.c.chain == bindparam("of"))
+_STORED = select(meta.c.master_key_id, keys.c.wrapped).select_from(
+    meta.outerjoin(keys, keys.c.chain == bindparam("of"))
+)
+_HELD = select(meta.c.master_key_id).with_for_update(read=True)  # SQLite has no other writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,12 @@ def data_key(connection: Connection, master: MasterKey, chain: str) -> bytes:
 
     Raises:
         IntegrityError: the stored key was changed.
+        MasterKeyError: the store has another master key since it was opened.
     """
     known = known_key(connection, master, chain)
     if known is not None:
         return known
+    require_current(master, connection.scalar(_HELD))  # and it stays so until the key is kept
     key = new_data_key()
     connection.execute(keys.insert(), {"chain": chain, "wrapped": wrap(master, key, chain)})
     return key
@@ -108,6 +113,23 @@ def known_key(connection: Connection, master: MasterKey, chain: str) -> bytes | 
 
     Raises:
         IntegrityError: the stored key was changed.
+        MasterKeyError: the store has another master key since it was opened.
     """
-    wrapped = connection.scalar(_WRAPPED, {"of": chain})
-    return None if wrapped is None else unwrap(master, wrapped, chain)
+    stored = connection.execute(_STORED, {"of": chain}).one()
+    if stored.wrapped is None:
+        return None
+    require_current(master, stored.master_key_id)
+    return unwrap(master, stored.wrapped, chain)
+
+
+def require_current(master: MasterKey, noted: str | None) -> None:
+    """Refuse a master key that was replaced while this process ran.
+
+    Raises:
+        MasterKeyError: the store is sealed under another.
+    """
+    if master.id != noted:
+        raise MasterKeyError(
+            f"the master key of this store was changed to {noted} while this process ran; start it "
+            "anew with that key"
+        )

@@ -25,16 +25,20 @@ class ErasureReport:
     Attributes:
         chains: pseudonyms of the conversations erased now; none where there was nothing to erase.
         details: how many details were erased.
-        complete: whether nothing is left in the files of the database. False: a reader kept the
-            write-ahead log from being cut for longer than a writer waits; erase again, the same or
-            another, and it is cut then.
+        complete: whether nothing is left where this library can reach. On SQLite those are the
+            files of the database; on PostgreSQL the rows, and the files of the tables of keys and
+            names. False: a reader kept it from being done for longer than a writer waits; erase
+            again, the same or another, and it is done then.
         held: pseudonyms of the conversations that a legal hold kept from being erased.
+        beyond: what of the database lies out of reach, and until when, in a sentence; empty where
+            nothing does. Backups and exports are never reached.
     """
 
     chains: tuple[str, ...]
     details: int
     complete: bool
     held: tuple[str, ...] = ()
+    beyond: str = ""
 
 
 def set_hold(connection: Connection, chain: str, time: str, *, held: bool) -> None:

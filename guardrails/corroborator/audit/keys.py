@@ -67,11 +67,7 @@ class MasterKey:
         if encoded := environment.get(VARIABLE):
             return cls(_decoded(encoded, VARIABLE))
         path = key_file()
-        if database is not None and database.resolve().parent == path.resolve().parent:
-            raise MasterKeyError(
-                f"{path} lies beside the database that it protects; keep the database elsewhere, "
-                f"or put the key into {VARIABLE}"
-            )
+        _refuse_beside(path, database)
         encoded = _read_owned(path)
         if encoded is None and create:
             _publish(path)
@@ -83,10 +79,35 @@ class MasterKey:
             )
         return cls(_decoded(encoded, str(path)))
 
+    @classmethod
+    def read(cls, path: Path, *, database: Path | None = None) -> Self:
+        """Read a file that holds a key in base64, and that only its owner can read.
+
+        Args:
+            path: the file.
+            database: the file that the key protects; a key file in the same folder is refused.
+
+        Raises:
+            MasterKeyError: it is not there, malformed or kept in an unsafe place.
+        """
+        _refuse_beside(path, database)
+        encoded = _read_owned(path)
+        if encoded is None:
+            raise MasterKeyError(f"there is no file {path}; make one: umask 077; {_MAKE} > {path}")
+        return cls(_decoded(encoded, str(path)))
+
 
 def key_file() -> Path:
     """Return where the key file is: ``master.key`` in the user's configuration folder."""
     return user_config_path("corroborator") / "master.key"
+
+
+def _refuse_beside(path: Path, database: Path | None) -> None:
+    if database is not None and database.resolve().parent == path.resolve().parent:
+        raise MasterKeyError(
+            f"{path} lies beside the database that it protects; keep the database elsewhere, "
+            f"or put the key into {VARIABLE}"
+        )
 
 
 def _decoded(encoded: str, place: str) -> bytes:

@@ -32,6 +32,7 @@ from corroborator.audit.formats import Format, writer_of
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.names import chain_named, chains_of_subject
 from corroborator.audit.reading import StoredTurn, TurnFilter, ended_turns, stored_turns
+from corroborator.audit.rekey import RekeyReport, rekey, replaced_at
 from corroborator.audit.sealing import seal, unseal
 from corroborator.audit.store import Store
 from corroborator.audit.turns import IndexRow, TurnHandle
@@ -362,6 +363,27 @@ class AuditLog:
         """Erase every conversation without a turn since a moment."""
         return self._erase(lambda connection: quiet_since(connection, iso_time(moment)))
 
+    def rekey(self, new: MasterKey) -> RekeyReport:
+        """Replace the master key: what is sealed stays readable, with the new one alone.
+
+        The key of each conversation is wrapped anew, and no event and no content changes. Other
+        processes that seal fail with `MasterKeyError` until they are started with the new key.
+
+        Raises:
+            MasterKeyError: this log was opened without the key that is to be replaced.
+            InputError: nothing was ever sealed here, or it is the same key.
+        """
+        old = self._master
+        if old is None:
+            raise MasterKeyError("open the log with the master key that is to be replaced")
+        if self._store.meta().master_key_id is None:
+            raise InputError("nothing was ever sealed in this store, so it has no master key yet")
+        count = self._store.write(
+            lambda connection: rekey(connection, self._meta, self._time(), old, new)
+        )
+        self._master = new
+        return RekeyReport(old.id, new.id, count, self._store.forget_erased())
+
     def close(self) -> None:
         """Close the store; the log cannot be used afterwards."""
         self._store.close()
@@ -388,7 +410,9 @@ class AuditLog:
 
         erased = self._store.write(work)
         complete = self._store.forget_erased()
-        return ErasureReport(tuple(erased), sum(erased.values()), complete, tuple(held))
+        return ErasureReport(
+            tuple(erased), sum(erased.values()), complete, tuple(held), self._store.beyond
+        )
 
     def _time(self) -> str:
         return iso_time(self._clock())
@@ -405,8 +429,19 @@ def _master_key(store: Store, content: ContentKind, given: MasterKey | None) -> 
     if known is None and content == "sealed":
         known = store.note_master_key(key.id)
     if known is not None and known != key.id:
-        raise MasterKeyError(
-            f"this store was sealed under master key {known}, and the key given is {key.id}; "
-            "give the one it was sealed under"
-        )
+        raise MasterKeyError(_wrong_key(store, known, key.id))
     return key
+
+
+def _wrong_key(store: Store, known: str, given: str) -> str:
+    meta = store.meta()
+    time = store.read(lambda connection: replaced_at(connection, meta, given))
+    if time is not None:
+        return (
+            f"master key {given} was replaced by another on {time}; the store is sealed under "
+            f"{known} now: give that one"
+        )
+    return (
+        f"this store was sealed under master key {known}, and the key given is {given}; "
+        "give the one it was sealed under"
+    )

@@ -30,7 +30,7 @@ def note(
         InputError: there is no such conversation.
     """
     if conversation is None:
-        head = _system_head(connection, meta, time)
+        head = system_head(connection, meta, time)
     elif (chain := chain_named(connection, meta, conversation)) is not None:
         head = record_gaps(connection, chain, time)
     else:
@@ -40,7 +40,7 @@ def note(
 
 def note_configuration(connection: Connection, meta: Meta, time: str, now: JSON) -> Record | None:
     """Append `config_changed`, with the configuration before and after, where they differ."""
-    head = _system_head(connection, meta, time)
+    head = system_head(connection, meta, time)
     newest = _changes(meta).order_by(events.c.seq.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
     before = None if row is None else (parse_object(row.body) or {}).get("after")
@@ -61,7 +61,7 @@ def _changes(meta: Meta) -> Select[Any]:
     return select(events).where(ours, events.c.kind == "config_changed")
 
 
-def _system_head(connection: Connection, meta: Meta, time: str) -> Row[Any]:
+def system_head(connection: Connection, meta: Meta, time: str) -> Row[Any]:
     """Return the head of the store's own chain, which is begun with its first event."""
     claim(connection, meta.system_chain.encode())
     chain = meta.system_chain

@@ -12,6 +12,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from corroborator.audit.sqlite import IMMEDIATE, LockedError, wait_seconds
 from corroborator.errors import AuditError, IntegrityError, StoreError
 
+BEYOND = (
+    "the server keeps what passed through it, wrapped keys among it, in its write-ahead log, archives "
+    "and replicas until they are recycled, and details that were not sealed in freed space until "
+    "VACUUM FULL of details and findings_index"
+)
+"""What erasure cannot reach on a server."""
+
 _DRIVER = "postgresql+pg8000"
 _CONNECTIONS = 16
 _LOCAL = (None, "localhost", "127.0.0.1", "::1")

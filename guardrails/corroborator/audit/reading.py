@@ -9,11 +9,11 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, exist
 
 from corroborator.audit.canonical import JSON, SAFE_INTEGER, parse_object
 from corroborator.audit.chain import Record, iso_time
-from corroborator.audit.contents import Content, place_of
+from corroborator.audit.contents import Content, place_of, require_current
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.sealing import unwrap
 from corroborator.audit.store import Store
-from corroborator.audit.tables import conversations, details, events, findings_index, keys
+from corroborator.audit.tables import conversations, details, events, findings_index, keys, meta
 from corroborator.errors import IntegrityError
 
 _PAGE = 200
@@ -97,6 +97,7 @@ def stored_turns(
 
     Raises:
         StoreError: the store cannot be read.
+        MasterKeyError: the store has another master key since it was opened.
     """
     query = _query(wanted.last).where(*wanted.conditions())
     for row in paged(store, query, _opened.c.id):
@@ -154,6 +155,7 @@ def _query(last: int | None) -> Select[Any]:
             details.c.plain,
             details.c.sealed,
             keys.c.wrapped,
+            select(meta.c.master_key_id).scalar_subquery().label("master_key"),
             conversations.c.erased,
         )
         .outerjoin(conversations, conversations.c.chain == _opened.c.chain)
@@ -183,6 +185,7 @@ def _turn(row: Row[Any], master: MasterKey | None) -> StoredTurn:
     try:
         key = None
         if master is not None and row.wrapped is not None:
+            require_current(master, row.master_key)
             key = unwrap(master, row.wrapped, closed.chain)
         detail, text = content.read(key, place_of(closed.chain, closed.seq, closed.kind))
     except IntegrityError:

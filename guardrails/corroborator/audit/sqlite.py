@@ -1,6 +1,7 @@
 """SQLite as the store needs it: durable, many processes, nothing left of what is erased."""
 
 import os
+import secrets
 import sqlite3
 from pathlib import Path
 
@@ -74,18 +75,25 @@ def wait_seconds(url: URL) -> float:
 def make_engine(url: URL) -> Engine:
     """Return an engine whose transactions are explicit; see `IMMEDIATE`.
 
-    A database in memory has one connection, and threads wait for it in turn.
+    A database in memory has one connection at a time, and threads wait for it in turn. One more,
+    which nobody uses, keeps its tables when that one is dropped, as it is on Ctrl-C.
     """
-    options: dict[str, object] = {}
-    if file_of(url) is None:
-        options = {"pool_size": 1, "max_overflow": 0, "pool_timeout": wait_seconds(url)}
+    wait, options = wait_seconds(url), dict[str, object]()
+    in_memory = file_of(url) is None
+    url = url.set(query={})
+    if in_memory:
+        name = f"file:/{secrets.token_hex(16)}"
+        url = url.set(database=name, query={"vfs": "memdb", "uri": "true"})
+        options = {"pool_size": 1, "max_overflow": 0, "pool_timeout": wait}
     engine = create_engine(
-        url.set(query={}),
+        url,
         hide_parameters=True,
         poolclass=QueuePool,
-        connect_args={"check_same_thread": False, "timeout": wait_seconds(url)},
+        connect_args={"check_same_thread": False, "timeout": wait},
         **options,
     )
+    if in_memory:
+        _keep(engine, f"{name}?vfs=memdb")
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -118,6 +126,16 @@ def explained(error: SQLAlchemyError | Exception, place: str) -> AuditError:
             f"({name})"
         )
     return StoreError(f"the audit store {place} {_PROBLEMS.get(code, 'failed')} ({name})")
+
+
+def _keep(engine: Engine, database: str) -> None:
+    """Keep a database in memory for as long as its engine is in use."""
+    keeper = sqlite3.connect(database, uri=True, check_same_thread=False)
+
+    def close(_engine: Engine) -> None:
+        keeper.close()
+
+    event.listen(engine, "engine_disposed", close)
 
 
 def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

@@ -123,6 +123,11 @@ class Store:
         """The store in messages."""
         return self._kind.place_of(self._url)
 
+    @property
+    def beyond(self) -> str:
+        """What of an erasure lies out of reach; see `corroborator.audit.erase.ErasureReport`."""
+        return postgres.BEYOND if self._server else ""
+
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` on one consistent state of the store.
 
@@ -186,7 +191,7 @@ class Store:
         """Rid the files of the database of what was erased.
 
         SQLite: the write-ahead log is cut to nothing. PostgreSQL: the tables of keys and names are
-        written anew; its own write-ahead log is the server's (see ``docs/audit.md``).
+        written anew; `beyond` says what that does not reach.
 
         Returns:
             False where a reader elsewhere kept it from being done.

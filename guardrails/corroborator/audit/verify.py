@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from corroborator.audit.chain import GENESIS, KINDS, SCHEMA, Record
-from corroborator.audit.contents import Content
+from corroborator.audit.contents import Content, require_current
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.reading import event_record
 from corroborator.audit.sealing import unwrap
@@ -28,6 +28,7 @@ from corroborator.audit.tables import (
     findings_index,
     keys,
     lookup,
+    meta,
 )
 from corroborator.errors import IntegrityError
 
@@ -240,7 +241,10 @@ def _unwrapping(connection: Connection, master: MasterKey | None) -> Iterator[Pr
     if master is None:
         return
     wrapped = select(keys.c.chain, keys.c.wrapped).where(keys.c.wrapped.is_not(None))
-    for row in connection.execute(wrapped):
+    stored = connection.execute(wrapped).all()
+    if stored:
+        require_current(master, connection.scalar(select(meta.c.master_key_id)))
+    for row in stored:
         try:
             unwrap(master, row.wrapped, row.chain)
         except IntegrityError:

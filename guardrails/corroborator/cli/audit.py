@@ -9,7 +9,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from corroborator.cli import _checkpoint, _export
+from corroborator.cli import _checkpoint, _export, _keys
 from corroborator.cli._checkpoint import read_checkpoint
 from corroborator.cli._common import (
     ERR,
@@ -52,6 +52,7 @@ def register(parent: typer.Typer) -> None:
     """Add the group to the command line."""
     _checkpoint.register(app)
     _export.register(app)
+    _keys.register(app)
     parent.add_typer(app, name="audit", rich_help_panel=LOG)
 
 
@@ -250,6 +251,8 @@ def erase(
         OUT.print(f"Erased: {what}.")
     for words in left:
         OUT.print(Text(f"Kept: {words}"), soft_wrap=True)
+    if report.chains and report.beyond:
+        OUT.print(Text(f"Out of reach: {report.beyond}."), soft_wrap=True)
     if not report.complete:
         fail(
             "a reader keeps the store's write-ahead log from being cut; end it and erase again",
