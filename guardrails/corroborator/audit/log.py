@@ -227,6 +227,12 @@ class AuditLog:
             lambda connection: taken(connection, self.origin, self._time(), last)
         )
 
+    def contradictions(self, checkpoint: Checkpoint) -> tuple[str, ...]:
+        """Say in what the log is not that of a checkpoint, gone on; `verify` checks the rest too."""
+        return self._store.read(
+            lambda connection: tuple(contradictions(connection, self.origin, checkpoint))
+        )
+
     def prove(self, chain: str, seq: int, checkpoint: Checkpoint) -> InclusionProof:
         """Prove that an event is in the log of a checkpoint.
 

@@ -2,18 +2,30 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from corroborator.cli._common import AuditOption, PolicyOption, fail, write_line
+from corroborator.cli._common import (
+    FAILED,
+    OUT,
+    AuditOption,
+    PolicyOption,
+    age_of,
+    fail,
+    write_line,
+)
 from corroborator.cli._opened import opened_log
 from corroborator.errors import InputError
 from corroborator.transcripts import STANDARD_STREAM
 
 if TYPE_CHECKING:
-    from corroborator.audit import Checkpoint
+    from corroborator.audit import AuditLog, Checkpoint, SigningKey
+
+_SUFFIX = ".checkpoint"  # the names of such files sort like their times
 
 
 def register(app: typer.Typer) -> None:
@@ -39,25 +51,67 @@ def keygen(
 
 def checkpoint(
     key: Annotated[Path, typer.Option(metavar="FILE", help="The key from `audit keygen`.")],
-    out: Annotated[str, typer.Argument(metavar="OUT", help="A file; - for standard output.")] = "-",
+    out: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT",
+            help="A new file; a folder, for one after the other; - for standard output.",
+        ),
+    ] = "-",
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="AGE", help="Go on, with a pause of so long: 1h, 1d. Needs a folder."),
+    ] = None,
     audit: AuditOption = None,
     policy: PolicyOption = None,
 ) -> None:
     """Sign what the log is now, in a few lines; keep them elsewhere.
 
-    Run it on a schedule. They hold no text and nothing about anybody.
+    In a folder, the log is compared with the newest checkpoint before the next is signed. Exit status
+    1 where it is not the same log gone on; then nothing is signed. A checkpoint holds no text and
+    nothing about anybody.
     """
     from corroborator.audit import SigningKey  # noqa: PLC0415 - slow; --help stays quick
 
     signing = SigningKey.load(key)
-    with opened_log(audit, policy) as opened:
-        signed = signing.sign(opened.log.checkpoint())
+    folder = Path(out) if out != STANDARD_STREAM and Path(out).is_dir() else None
+    pause = None if every is None else age_of(every)
+    if pause is not None and folder is None:
+        raise InputError("--every needs a folder that is there, for one checkpoint after the other")
+    while True:
+        with opened_log(audit, policy) as opened:
+            if folder is not None:
+                _sign_next(opened.log, signing, folder)
+            else:
+                _sign(opened.log, signing, out)
+        if pause is None:
+            return
+        time.sleep(pause.total_seconds())
+
+
+def _sign(log: "AuditLog", signing: "SigningKey", out: str) -> None:
+    signed = signing.sign(log.checkpoint())
     if out == STANDARD_STREAM:
         sys.stdout.write(signed)
     elif Path(out).exists():
-        fail(f"{out} is there already; name another file")
+        fail(f"{out} is there already; name another file, or a folder")
     else:
         Path(out).write_text(signed, encoding="utf-8")
+
+
+def _sign_next(log: "AuditLog", signing: "SigningKey", folder: Path) -> None:
+    """Sign into a folder, unless the log contradicts what was signed there last."""
+    newest = max(folder.glob(f"*{_SUFFIX}"), default=None)
+    if newest is not None:
+        found = log.contradictions(signing.public.open(newest.read_text("utf-8")))
+        if found:
+            fail(f"nothing was signed, for against {newest}: {'; '.join(found)}", FAILED)
+    now = log.checkpoint()
+    path = folder / f"{now.time.replace(':', '')}{_SUFFIX}"
+    draft = path.with_suffix(".draft")
+    draft.write_text(signing.sign(now), encoding="utf-8")
+    draft.replace(path)  # whole, or not at all
+    OUT.print(Text(str(path)), soft_wrap=True)
 
 
 def prove(

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from corroborator.errors import CorroboratorError
+from corroborator.errors import CorroboratorError, InputError
 
 TRY, JUDGE, LOG, SET_UP = "See it work", "Judge conversations", "The audit log", "Set up"
 PANELS = (TRY, JUDGE, LOG, SET_UP)
@@ -93,6 +94,19 @@ def counted(number: int, noun: str) -> str:
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{number} {noun[:-1]}ies"
     return f"{number} {noun}s"
+
+
+def age_of(text: str) -> timedelta:
+    """Read ``36h``, ``30d`` or ``8w``."""
+    from corroborator.policy import parse_duration  # noqa: PLC0415 - slow; --help stays quick
+
+    try:
+        age = parse_duration(text)
+    except ValueError:
+        age = None
+    if not isinstance(age, timedelta):
+        raise InputError("write an age as 36h, 30d or 8w")
+    return age
 
 
 def write_line(text: str) -> None:

@@ -18,6 +18,7 @@ from corroborator.cli._common import (
     OUT,
     AuditOption,
     PolicyOption,
+    age_of,
     counted,
     fail,
 )
@@ -240,7 +241,7 @@ def erase(
     chosen = [what for value, what in given if value is not None]
     if len(chosen) != 1:
         raise InputError("give one of: a conversation, --subject, --older-than")
-    age = None if older_than is None else _age(older_than)
+    age = None if older_than is None else age_of(older_than)
     with opened_log(audit, policy) as opened:
         if not yes:
             typer.confirm(f"Erase {chosen[0]} for good?", abort=True, err=True)
@@ -307,15 +308,3 @@ def _has(turn: "StoredTurn", version: str) -> bool:
 
 def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=UTC)
-
-
-def _age(text: str) -> timedelta:
-    from corroborator.policy import parse_duration  # noqa: PLC0415 - slow
-
-    try:
-        age = parse_duration(text)
-    except ValueError:
-        age = None
-    if not isinstance(age, timedelta):
-        raise InputError("write an age as 36h, 30d or 8w")
-    return age
