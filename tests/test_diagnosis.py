@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_a_whole_installation_is_ok(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "detectors",
         "master key",
         "audit store",
+        "telemetry",
     ]
     assert "ms a sentence" in checks["encoder"].detail
     assert "clinical_review: none" in checks["texts"].detail
@@ -52,6 +54,18 @@ def test_a_broken_policy_ends_it_with_its_line(tmp_path: Path) -> None:
     assert "rails.yml:2: regoin: " in checks["policy"].detail
     assert "did you mean region?" in checks["policy"].detail
     assert "encoder" not in checks
+
+
+def test_telemetry_is_looked_at_where_the_policy_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "rails.yml"
+    policy.write_text("telemetry: opentelemetry\n", "utf-8")
+    assert "to the providers that the app sets" in looked(policy, "sqlite://")["telemetry"].detail
+    monkeypatch.setitem(sys.modules, "corroborator.integrations.otel", None)
+    missing = looked(policy, "sqlite://")["telemetry"]
+    assert not missing.ok
+    assert "pip install 'corroborator[otel]'" in missing.detail
 
 
 def test_a_missing_encoder_names_the_remedy(tmp_path: Path) -> None:

@@ -245,6 +245,12 @@ def test_the_lock_holds_every_dependency_of_the_project() -> None:
     assert [name for name in needed if f"\n{name}==" not in lock] == []
 
 
+def test_every_extra_is_documented() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (ROOT / "docs" / "compatibility.md").read_text("utf-8")
+    assert [name for name in project["optional-dependencies"] if f"| `{name}` |" not in page] == []
+
+
 def test_the_account_holds_every_entry_with_two_examples_and_two_near_misses() -> None:
     page = (ROOT / "docs" / "account.md").read_text("utf-8")
     taxonomy = load_taxonomy()

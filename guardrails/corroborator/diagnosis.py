@@ -15,6 +15,7 @@ from corroborator.encoders import Encoder, load_encoder
 from corroborator.errors import CorroboratorError, StoreError
 from corroborator.exemplars import shipped_exemplars
 from corroborator.model import load_model
+from corroborator.observing import load_observer
 from corroborator.policy import PROFILES, Policy, load_policy, profile_policy
 from corroborator.resources import resource
 from corroborator.taxonomy import load_taxonomy
@@ -64,6 +65,7 @@ def diagnose(policy: Path | None = None, store: str | None = None) -> Iterator[C
     url = store or chosen.audit.store
     yield _checked("master key", lambda: _key(chosen, url))
     yield _checked("audit store", lambda: _store(url))
+    yield _checked("telemetry", lambda: _telemetry(chosen))
 
 
 def languages_tested() -> tuple[str, ...]:
@@ -135,6 +137,12 @@ def _key(policy: Policy, url: str | None) -> str:
     if database is not None and database.exists():
         AuditLog.open(str(url), master_key=key).close()  # refuses the wrong key
     return f"{place}, key {key.id}"
+
+
+def _telemetry(policy: Policy) -> str:
+    if load_observer(policy.telemetry) is None:
+        return "nothing is sent"
+    return f"opentelemetry-api {version('opentelemetry-api')}, to the providers that the app sets"
 
 
 def _store(url: str | None) -> str:
