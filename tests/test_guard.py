@@ -427,6 +427,23 @@ def test_a_turn_that_cannot_be_judged_is_named_by_the_type_of_the_error_alone(
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(("on_error", "action"), [("release", "none"), ("block", "replaced")])
+def test_a_turn_that_cannot_be_judged_has_a_record_that_says_so(
+    guard_of: GuardOf, on_error: str, action: str
+) -> None:
+    guard = guard_of(f"audit: {{store: null, on_error: {on_error}}}")
+    guard.engine = replace(guard.engine, encoder=FailingEncoder())
+    with pytest.raises(TurnError):
+        guard.open_turn(user(f"I told {CANARY} so."), conversation="c")
+    [stored] = guard.audit.records("c", action=action)
+    assert stored.status == "closed"
+    assert stored.closed is not None
+    assert stored.closed.body["errors"] == ["TurnError"]
+    assert stored.detail == {}
+    assert CANARY not in repr(stored)
+    assert guard.audit.verify().gaps == 0
+
+
 def test_an_error_of_our_own_comes_through_as_it_is(guard: Guard) -> None:
     class Gone(WordEncoder):
         def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:

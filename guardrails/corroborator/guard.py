@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from corroborator.audit import AuditLog, MasterKey, Record, TurnHandle
+from corroborator.audit import AuditLog, IndexRow, MasterKey, Record, TurnHandle
 from corroborator.decision import Decision
 from corroborator.drafts import ReplyVerdict, judge_draft, replacement
 from corroborator.encoders import CachedEncoder, Encoder, load_encoder
@@ -33,6 +34,7 @@ from corroborator.record import (
     index_of,
     opened_of,
     sealed_of,
+    versions_of,
 )
 from corroborator.reply_check import Assessment
 from corroborator.streaming import ReplyStream
@@ -166,7 +168,8 @@ class Guard:
         Raises:
             InputError: the messages, the state or the evidence are not what they should be.
             AuditError: the log failed and the policy says ``on_error: block``.
-            TurnError: the turn could not be judged; nothing of its text is in the error.
+            TurnError: the turn could not be judged; nothing of its text is in the error. Its record
+                says so, and that the `fallback` is shown where the policy says ``on_error: block``.
         """
         began, started = time.time_ns(), time.perf_counter()
         read = read_messages(messages)
@@ -181,9 +184,12 @@ class Guard:
                 lambda: self.audit.open_turn(conversation, opened_of(engine, host_id), subject),
                 errors,
             )
-            outcome = _guarded("turn", lambda: engine.open(given))
+            outcome = guarded("turn", lambda: engine.open(given))
         except CorroboratorError as error:
-            self.tell(_failed(began, handle, errors, error))
+            try:
+                self._close_unjudged(engine, handle, [*errors, type(error).__name__], started)
+            finally:
+                self.tell(_failed(began, handle, errors, error))
             raise
         return Turn(self, engine, given, outcome, handle, errors, began, started)
 
@@ -230,6 +236,23 @@ class Guard:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _close_unjudged(
+        self, engine: Engine, handle: TurnHandle | None, errors: list[str], started: float
+    ) -> None:
+        """Write the record of a turn that could not be judged; it has no detail."""
+        if handle is None:
+            return
+        action = "replaced" if engine.policy.audit.on_error == "block" else "none"
+        body = {
+            "action": action,
+            "milliseconds": round(_since(started), 1),
+            "errors": errors,
+            "versions": versions_of(engine),
+        }
+        row = IndexRow(None, action, fired=False)
+        close = partial(self.audit.close_turn, handle, body, {}, index=[row])
+        _audited(engine.policy, close, errors)
 
     def _announce(self, engine: Engine) -> None:
         """Have the log say by what turns are judged from now on, where it is not what it said last."""
@@ -312,7 +335,7 @@ class Turn:
         found = (*self._given.evidence, *read_evidence(evidence))
         given = replace(self._given, evidence=found)
         started = time.perf_counter()
-        self.outcome = _guarded("turn", lambda: self.engine.open(given))
+        self.outcome = guarded("turn", lambda: self.engine.open(given))
         self._given = given
         self._milliseconds += _since(started)
 
@@ -375,11 +398,11 @@ class Turn:
     def _read(self, text: str) -> None:
         started = time.perf_counter()
         with suppress(CorroboratorError):  # `close` tries again and records what went wrong
-            _guarded("reply", lambda: self.engine.read_reply(text))
+            guarded("reply", lambda: self.engine.read_reply(text))
         self._milliseconds += _since(started)
 
     def _assess(self, draft: str) -> Assessment:
-        return _guarded("draft", lambda: self.engine.assess(self.outcome, draft))
+        return guarded("draft", lambda: self.engine.assess(self.outcome, draft))
 
     def _close(self, reply: str | None) -> ClosedTurn:
         facts = TurnFacts(
@@ -440,8 +463,16 @@ def _audited(policy: Policy, write: Callable[[], _T], errors: list[str]) -> _T |
         return None
 
 
-def _guarded(what: str, judge: Callable[[], _T]) -> _T:
-    """Judge; what goes wrong is named by its type alone, for it may quote the text."""
+def guarded(what: str, judge: Callable[[], _T]) -> _T:
+    """Judge; what goes wrong is named by its type alone, for it may quote the text.
+
+    Args:
+        what: what is judged, for the error.
+        judge: does it.
+
+    Raises:
+        TurnError: it could not be judged; an error of our own comes through as it is.
+    """
     try:
         return judge()
     except CorroboratorError:

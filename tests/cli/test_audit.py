@@ -308,12 +308,15 @@ def test_what_was_not_read_not_judged_or_not_kept_is_told(run: Run, policy: Path
         detail["findings"][0]["nearest"][0]["id"] = "gone-c01"
         handle = log.open_turn("c-1", {})
         log.close_turn(handle, {"action": "steered", "errors": ["TurnError"]}, detail)
+        handle = log.open_turn("c-2", {})
+        log.close_turn(handle, {"action": "none", "errors": ["EncoderError"]}, {})
     told = squeezed(run("audit", "show", "--policy", policy).stdout)
     assert "statement not covered: languages not tested" in told
     assert "characters, parts or messages were not read" in told
     assert "gone-c01 (no longer in the bank)" in told
     assert "reply checked after it went out: not judged" in told
     assert "errors TurnError" in told
+    assert "content none: the turn could not be judged errors EncoderError" in told
 
 
 def test_filters(run: Run, policy: Path) -> None:

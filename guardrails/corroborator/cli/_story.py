@@ -89,6 +89,8 @@ class Narrator:
         if before is None or read_versions(before) != read_versions(turn):
             grid.add_row("versions", Text(_versions(turn), style="dim"))
         if turn.closed is not None:
+            if isinstance(errors := turn.closed.body.get("errors"), Sequence) and errors:
+                grid.add_row("errors", ", ".join(map(str, errors)))
             grid.add_row("record", Text(f"{turn.chain}/{turn.closed.seq}", style="dim"))
         return grid
 
@@ -112,9 +114,6 @@ class Narrator:
         if text is not None and text.steering:
             yield "steering", Text(printable(text.steering), style="italic")
         yield from self._written(detail, text)
-        errors = turn.closed.body.get("errors") if turn.closed else None
-        if isinstance(errors, Sequence) and errors:
-            yield "errors", ", ".join(map(str, errors))
         for words in _unread(detail):
             yield "", words
 
@@ -188,6 +187,8 @@ class Narrator:
     def _absent(self, turn: StoredTurn) -> str:
         if not turn.intact:
             return "changed since it was written: see `corroborator audit verify`"
+        if turn.detail == {}:
+            return "none: the turn could not be judged"
         sealed = turn.closed is not None and turn.closed.body.get("content") == "sealed"
         if sealed and self.no_key is not None:
             return f"sealed, or erased: {self.no_key}"

@@ -106,3 +106,31 @@ class ScriptedModel(SilentModel):
                 chunk_position="last",
             )
         )
+
+
+class ForwardingModel(SilentModel):
+    """Asks a model of its own, as LangChain's models of models do: with the run's callbacks."""
+
+    other: Any = None
+
+    @property
+    def asked(self) -> list[list[BaseMessage]]:
+        asked: list[list[BaseMessage]] = self._other.asked
+        return asked
+
+    @property
+    def _other(self) -> Any:
+        if self.other is None:
+            self.other = ScriptedModel(script=self.script)
+        return self.other
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=self._other.invoke(messages))])
+
+    def _stream(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        for chunk in self._other.stream(messages):
+            yield ChatGenerationChunk(message=chunk)

@@ -148,7 +148,9 @@ def test_a_message_that_cannot_be_judged(
     assert shown == (BAD if on_error == RELEASES else guard.fallback)
     assert "a turn could not be opened" in caplog.text
     assert CANARY not in caplog.text
-    assert closed(guard) == [None], "it was opened, and is found as a gap"
+    [body] = closed(guard)
+    assert body["errors"] == ["TurnError"]
+    assert body["action"] == ("none" if on_error == RELEASES else "replaced")
 
 
 @WAYS

@@ -17,7 +17,7 @@ from langsmith.run_helpers import tracing_context
 
 from corroborator import Guard
 from corroborator.integrations.langchain import CorroboratorMiddleware
-from langchain_world import ScriptedModel, SilentModel, in_turn
+from langchain_world import ForwardingModel, ScriptedModel, SilentModel, in_turn
 from tiny_world import said
 
 REFUSED = "zebrarefused"
@@ -116,7 +116,7 @@ CASES = list(itertools.product([*SYNC, *ASYNC], [True, False], ["once", "always"
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
 @pytest.mark.filterwarnings("ignore:.*experimental.*")
-@pytest.mark.parametrize("model_class", [ScriptedModel, SilentModel])
+@pytest.mark.parametrize("model_class", [ScriptedModel, SilentModel, ForwardingModel])
 @pytest.mark.parametrize(("surface", "saves", "refused"), CASES)
 def test_a_refused_draft_is_nowhere(
     surface: str,

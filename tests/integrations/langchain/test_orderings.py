@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -106,6 +107,30 @@ def test_a_summary_is_no_claim_of_the_user(guard: Guard, position: int) -> None:
     assert [t["turn"] for t in turns if t] == [1, 2, 3]
 
 
+@tool
+def lookup(query: str) -> str:
+    """Look something up."""
+    return query
+
+
+def calls() -> Iterator[AIMessage]:
+    for number in itertools.count():
+        one = {"name": "lookup", "args": {"query": "x"}, "id": f"call-{number}"}
+        yield AIMessage("", tool_calls=[one])
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_a_summary_in_the_middle_of_a_turn_does_not_end_it(guard: Guard, keep: int) -> None:
+    writer = ScriptedModel(script=in_turn("They talked."))
+    summary = SummarizationMiddleware(writer, trigger=("messages", 4), keep=("messages", keep))
+    middleware = [summary, CorroboratorMiddleware(guard)]
+    agent, _ = agent_of(middleware, *itertools.islice(calls(), 4), GOOD, tools=[lookup])
+    agent.invoke(asking(CLAIM), CONFIG)
+    agent.invoke(asking(PLAIN), CONFIG)
+    turns = [turn.detail for turn in records(guard)]
+    assert [(t["turn"], len(t["findings"])) for t in turns if t] == [(1, 1), (2, 0)]  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("position", [0, 1])
 def test_drafts_are_no_steps_that_a_limit_counts(guard: Guard, position: int) -> None:
     limit = ModelCallLimitMiddleware(run_limit=1, exit_behavior="error")
@@ -140,11 +165,6 @@ def test_the_marks_of_a_prompt_cache_stay_where_they_are(guard: Guard, position:
 
 
 def test_a_person_in_the_loop_resumes_the_turn(guard: Guard) -> None:
-    @tool
-    def lookup(query: str) -> str:
-        """Look something up."""
-        return query
-
     call = AIMessage("", tool_calls=[{"name": "lookup", "args": {"query": "x"}, "id": "c1"}])
     for middleware in orders(HumanInTheLoopMiddleware({"lookup": True}), guard):
         agent, _ = agent_of(middleware, call, BAD, GOOD, tools=[lookup])
@@ -187,6 +207,32 @@ def test_a_reply_that_went_past_the_guard_is_found_and_said(
     [turn] = records(guard)
     assert turn.closed is not None
     assert turn.closed.body["action"] == "replaced"
+
+
+class AsksAgain(AgentMiddleware[Any, Any, Any]):
+    """Does not like the first reply."""
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        handler(request)
+        return handler(request)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("text", [CLAIM, PLAIN])
+def test_the_last_record_has_the_reply_that_stayed(guard: Guard, streams: bool, text: str) -> None:
+    second = "Something else, and it is a little longer. How can I help?"
+    agent, _ = agent_of([CorroboratorMiddleware(guard), AsksAgain()], GOOD, second)
+    if streams:
+        list(agent.stream(asking(text), CONFIG, stream_mode="messages"))
+    else:
+        agent.invoke(asking(text), CONFIG)
+    agent.invoke(asking(PLAIN), CONFIG)
+    first, again, *_ = [turn.detail for turn in records(guard)]
+    assert first is not None
+    assert again is not None
+    assert [t["reply"]["characters"] for t in (first, again)] == [len(GOOD), len(second)]  # type: ignore[index, call-overload]
+    assert [(t["turn"], t["repeated"]) for t in (first, again)] == [(1, False), (1, True)]
+    assert agent.get_state(CONFIG).values["corroborator"]["ledger"]["turn"] == 2
 
 
 def test_a_good_reply_that_went_past_the_guard_is_left(guard: Guard) -> None:

@@ -27,6 +27,7 @@ class AgentModel(VettedModel):
     actions: frozenset[str] = frozenset()
 
     def _call(self, messages: list[BaseMessage], options: dict[str, Any]) -> Call:
+        self.turn.again()  # middleware after the guard may ask for another reply
         return Call(self.turn, messages, structured=self.structured, actions=self.actions)
 
 

@@ -5,8 +5,9 @@ from collections.abc import Collection, Sequence
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 
+from corroborator.integrations.langchain.ending import EndsItsTurn
 from corroborator.integrations.langchain.messages import draft_text, instructed, replaced, spent
-from corroborator.integrations.langchain.turns import EndsItsTurn, GuardedTurn, RefusedReplyError
+from corroborator.integrations.langchain.turns import GuardedTurn, RefusedReplyError
 
 
 class Call(EndsItsTurn):

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from corroborator.engine import TurnInput
 from corroborator.errors import InputError
-from corroborator.guard import Guard
+from corroborator.guard import Guard, guarded
 from corroborator.integrations.langchain.messages import conversation_of
 
 CLAIM, NEITHER = "claim", "neither"
@@ -46,9 +46,11 @@ class SelfReportModel(BaseDecisionModel):
 
         Raises:
             InputError: a question is neither a ``Noul`` nor a ``Choice``, or has an unknown label.
+            TurnError: the state could not be judged; nothing of it is in the error.
         """
         messages = tuple(conversation_of(_messages(state)))
-        detection = self.guard.engine.open(TurnInput(messages)).detection
+        given = TurnInput(messages)
+        detection = guarded("state", lambda: self.guard.engine.open(given)).detection
         scores = {CLAIM: detection.claim, **detection.scores}
         answers = {name: _answer(name, asked, scores) for name, asked in questions.items()}
         return ClassifierResponse(model=self.model, answers=answers)

@@ -9,7 +9,7 @@ from pydantic import Field
 from corroborator.guard import Guard
 from corroborator.integrations.langchain.calls import Call
 from corroborator.integrations.langchain.messages import conversation_of
-from corroborator.integrations.langchain.turns import open_turn
+from corroborator.integrations.langchain.turns import GuardedTurn
 from corroborator.integrations.langchain.vetted_model import VettedModel
 
 _OURS = ("conversation", "subject", "evidence", "state")
@@ -41,7 +41,7 @@ class GuardedChatModel(VettedModel):
         return super()._get_invocation_params(stop=stop, **kwargs)
 
     def _call(self, messages: list[BaseMessage], options: dict[str, Any]) -> Call:
-        turn = open_turn(self.guard, messages=conversation_of(messages), **_taken(options))
+        turn = GuardedTurn(self.guard, messages=conversation_of(messages), **_taken(options))
         return Call(turn, messages, structured=self.structured, single=True)
 
 

@@ -1,7 +1,8 @@
 """Between LangChain's messages and what the guard reads and writes."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import (
@@ -17,26 +18,40 @@ from langchain_core.outputs import ChatGenerationChunk
 from corroborator.messages import Message, Role
 
 _ROLES: Mapping[str, Role] = {"human": "user", "user": "user", "ai": "assistant"}
+_TEXTS = (None, "text", "input_text")
 _KEPT = ("model_name", "model_provider")
 """What a replacement keeps of a draft's metadata; the rest, such as log probabilities, holds text."""
 
 
-def conversation_of(messages: Iterable[BaseMessage]) -> list[Message]:
+def conversation_of(messages: Sequence[BaseMessage], *, known: bool = False) -> list[Message]:
     """Return the conversation as the guard reads it.
 
-    A summary that stands in a message of the user was not written by the user.
+    Args:
+        messages: all of them.
+        known: whether a ledger holds what was said before. Then a summary in place of that is not
+            read. Its mark can be set by whoever sends messages, so it counts nowhere else.
     """
-    return [_message(message) for message in messages]
+    read = [_message(message) for message in messages]
+    if known and len(read) > 1 and "lc_source" in messages[0].additional_kwargs:
+        read[0] = replace(read[0], role="other")
+    return read
 
 
 def _message(message: BaseMessage) -> Message:
     kind = message.role if isinstance(message, ChatMessage) else message.type.lower()
     role = _ROLES.get(kind.removesuffix("messagechunk"), "other")
-    if role == "user" and "lc_source" in message.additional_kwargs:
-        role = "other"
-    blocks = message.content if isinstance(message.content, list) else []
-    unread = sum(isinstance(b, dict) and b.get("type") != "text" for b in blocks)
-    return Message(role, str(message.text), message.id, unread)
+    blocks = message.content if isinstance(message.content, list) else [message.content]
+    texts = [_block_text(block) for block in blocks]
+    text = "\n".join(text for text in texts if text is not None)
+    return Message(role, text, message.id, texts.count(None))
+
+
+def _block_text(block: str | dict[str, Any]) -> str | None:
+    """Return the text of a block, as LangChain or one of the providers writes it."""
+    if isinstance(block, str):
+        return block
+    text = block.get("text")
+    return text if isinstance(text, str) and block.get("type") in _TEXTS else None
 
 
 def draft_text(message: AIMessage, actions: Collection[str] | None = None) -> str:
@@ -48,7 +63,8 @@ def draft_text(message: AIMessage, actions: Collection[str] | None = None) -> st
             output, and read. By default no arguments are read.
     """
     text = str(message.text)
-    texts = list(_strings(_parsed(text))) if text.lstrip()[:1] in ("{", "[") else [text]
+    parsed = _parsed(text) if text.lstrip()[:1] in ("{", "[") else text
+    texts = list(_strings(parsed)) or [text]
     if actions is not None:
         for call in message.tool_calls:
             if call["name"] not in actions:
@@ -59,19 +75,21 @@ def draft_text(message: AIMessage, actions: Collection[str] | None = None) -> st
 def _parsed(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested as deep as no app's output is
         return text
 
 
 def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
+    """Yield the strings in a value, in order, however deep."""
+    left = [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, Mapping):
+            left += reversed(list(item.values()))
+        elif isinstance(item, list | tuple):
+            left += reversed(item)
 
 
 def instructed(messages: Sequence[BaseMessage], *paragraphs: str) -> list[BaseMessage]:

@@ -1,13 +1,14 @@
 """The guard as middleware of an agent."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest
 
 from corroborator.guard import Guard
+from corroborator.integrations.langchain.ending import off_loop, opened_off_loop
 from corroborator.integrations.langchain.state import GuardState
 from corroborator.integrations.langchain.steps import Extended, Response, Step
 from corroborator.integrations.langchain.tracing import NO_INPUTS
@@ -52,6 +53,7 @@ class CorroboratorMiddleware(AgentMiddleware[GuardState, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[Response]],
     ) -> Extended:
         """See `AgentMiddleware.awrap_model_call`."""
-        async with await asyncio.to_thread(Step, self.guard, self._turns, request) as step:
+        opening = partial(Step, self.guard, self._turns, request)
+        async with await opened_off_loop(opening) as step:
             response = await handler(step.request)
-        return await asyncio.to_thread(step.end, response)
+        return await off_loop(step.end, response)

@@ -11,14 +11,10 @@ from corroborator.evidence import read_evidence
 from corroborator.guard import Guard
 from corroborator.integrations.langchain.agent_model import guarded_request, tool_name
 from corroborator.integrations.langchain.context import host_id, read_context, thread_id
+from corroborator.integrations.langchain.ending import EndsItsTurn
 from corroborator.integrations.langchain.messages import conversation_of, draft_text, replaced
 from corroborator.integrations.langchain.state import KEY, kept
-from corroborator.integrations.langchain.turns import (
-    EndsItsTurn,
-    OpenTurns,
-    RefusedReplyError,
-    open_turn,
-)
+from corroborator.integrations.langchain.turns import GuardedTurn, OpenTurns, RefusedReplyError
 
 _LOG = logging.getLogger("corroborator")
 
@@ -42,9 +38,10 @@ class Step(EndsItsTurn):
     def __init__(self, guard: Guard, turns: OpenTurns, request: ModelRequest[Any]) -> None:
         self._guard, self._turns = guard, turns
         context, earlier = read_context(request.runtime), kept(request.state)
-        messages, evidence = conversation_of(request.messages), read_evidence(context.evidence)
-        self._about = [message for message in messages if message.role == "user"]
-        self.turn = turns.take(earlier.get("turn"), self._about) or open_turn(
+        messages = conversation_of(request.messages, known="ledger" in earlier)
+        evidence = read_evidence(context.evidence)
+        self._about = [message for message in messages if message.role == "user"][-1:]
+        self.turn = turns.take(earlier.get("turn"), self._about) or GuardedTurn(
             guard,
             messages=messages,
             state=earlier.get("ledger"),

@@ -1,18 +1,17 @@
 """A turn of the guard, followed over the model calls that it takes to answer it."""
 
-import asyncio
 import logging
 import uuid
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from corroborator.drafts import ReplyVerdict
 from corroborator.errors import AuditError, CorroboratorError, EncoderError, TurnError
 from corroborator.evidence import Evidence
 from corroborator.guard import Guard, Turn
+from corroborator.messages import Message
 from corroborator.reply_check import Assessment
 from corroborator.streaming import ReplyStream
 
@@ -34,25 +33,25 @@ class RefusedReplyError(CorroboratorError):
 
 
 class GuardedTurn:
-    """Judges the drafts of one turn; where something fails, the policy's ``on_error`` says what.
+    """Opens a turn and judges its drafts; where something fails, ``on_error`` says what is done.
 
-    For one caller at a time. It raises nothing.
+    For one caller at a time. Once made, it raises nothing.
 
     Args:
-        guard: what opened the turn.
-        turn: None where it could not be opened.
-        known: the evidence that it was opened with.
+        guard: opens the turn.
+        given: see `Guard.open_turn`.
+
+    Raises:
+        InputError: the app gave evidence, ids or a state that are none.
     """
 
-    def __init__(self, guard: Guard, turn: Turn | None, known: Collection[Evidence] = ()) -> None:
-        self._guard, self._turn, self._known = guard, turn, known
-        engine = guard.engine if turn is None else turn.engine
-        self._blocks = engine.policy.audit.on_error == "block"
-        self._streamed: list[str] = []
-        self.state = None if turn is None else turn.outcome.after.to_state()
+    def __init__(self, guard: Guard, **given: Any) -> None:
+        self._guard, self._given = guard, given
+        self._known: Collection[Evidence] = given.get("evidence", ())
+        self.state: Mapping[str, object] | None = None
         self.record: str | None = None
         self.judged = False
-        self.ended = turn is None
+        self._open()
 
     @property
     def hold(self) -> bool:
@@ -118,6 +117,27 @@ class GuardedTurn:
             self._turn.errors.append(type(error).__name__)
         self._close(None)
 
+    def again(self) -> None:
+        """Open a turn that has ended once more, where another reply to it is asked for.
+
+        The record of that reply says that the turn is repeated; nothing is counted twice.
+        """
+        if self._turn is not None and self.ended:
+            self._given |= {"state": self.state, "evidence": self._known}
+            self._open()
+
+    def _open(self) -> None:
+        self._streamed: list[str] = []
+        self._turn: Turn | None = None
+        try:
+            self._turn = self._guard.open_turn(**self._given)
+        except (AuditError, TurnError, EncoderError) as error:
+            _LOG.warning("a turn could not be opened: %s", error)
+        engine = self._guard.engine if self._turn is None else self._turn.engine
+        self._blocks = engine.policy.audit.on_error == "block"
+        self.ended = self._turn is None
+        self.state = None if self._turn is None else self._turn.outcome.after.to_state()
+
     def _checked(self, text: str) -> ReplyVerdict:
         if self._turn is None:
             return self._fallback() if self._blocks else RELEASE
@@ -149,54 +169,6 @@ class GuardedTurn:
         return ReplyVerdict("replace", Assessment(), text=self._guard.fallback)
 
 
-def open_turn(guard: Guard, **given: Any) -> GuardedTurn:
-    """Open a turn, or follow the policy where that fails.
-
-    Args:
-        guard: opens it.
-        given: see `Guard.open_turn`.
-
-    Raises:
-        InputError: the app gave evidence, ids or a state that are none.
-    """
-    try:
-        return GuardedTurn(guard, guard.open_turn(**given), given.get("evidence", ()))
-    except (AuditError, TurnError, EncoderError) as error:
-        _LOG.warning("a turn could not be opened: %s", error)
-    return GuardedTurn(guard, None)
-
-
-class EndsItsTurn:
-    """As a context, what ends a turn without a reply where the work in it fails."""
-
-    turn: GuardedTurn
-    ends = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None and self.ends:
-            self.turn.end(error)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None and self.ends:
-            await asyncio.to_thread(self.turn.end, error)
-
-
 class OpenTurns:
     """The turns of a process that wait for their tools; safe to share between threads.
 
@@ -209,22 +181,27 @@ class OpenTurns:
 
     def __init__(self, capacity: int = 1024) -> None:
         self._capacity = capacity
-        self._turns: OrderedDict[str, tuple[object, GuardedTurn]] = OrderedDict()
+        self._turns: OrderedDict[str, tuple[Sequence[Message], GuardedTurn]] = OrderedDict()
         self._lock = Lock()
 
-    def take(self, key: str | None, about: object) -> GuardedTurn | None:
-        """Return a turn and forget it; one about something else ends without a reply."""
+    def take(self, key: str | None, about: Sequence[Message]) -> GuardedTurn | None:
+        """Return a turn and forget it; one about something else ends without a reply.
+
+        Args:
+            key: what `keep` returned.
+            about: the last message of the user; none where a summary has taken its place.
+        """
         with self._lock:
             found = self._turns.pop(key, None) if key else None
         if found is None:
             return None
         then, turn = found
-        if then == about:
+        if not about or then == about:
             return turn
         turn.end()
         return None
 
-    def keep(self, turn: GuardedTurn, about: object) -> str:
+    def keep(self, turn: GuardedTurn, about: Sequence[Message]) -> str:
         """Keep a turn for the next model call and return its key."""
         key = uuid.uuid4().hex
         with self._lock:

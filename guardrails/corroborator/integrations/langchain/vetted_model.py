@@ -4,9 +4,9 @@ LangChain sees one call that gives one reply. The model inside is called without
 a refused draft makes no run, no token event and no trace; what it cost is counted.
 """
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -16,9 +16,11 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
 from corroborator.integrations.langchain.calls import Call
+from corroborator.integrations.langchain.ending import off_loop, opened_off_loop
 from corroborator.integrations.langchain.gate import StreamGate
 from corroborator.integrations.langchain.messages import as_chunk, with_usage
 from corroborator.integrations.langchain.model_proxy import ModelProxy
+from corroborator.integrations.langchain.unseen import aeach_unseen, each_unseen, unseen
 
 Messages = list[BaseMessage]
 
@@ -43,7 +45,8 @@ class VettedModel(ModelProxy):
     ) -> ChatResult:
         with self._call(messages, kwargs) as call:
             while True:
-                result = self.inner._generate_with_cache(call.messages, stop=stop, **kwargs)
+                with unseen():
+                    result = self.inner._generate_with_cache(call.messages, stop=stop, **kwargs)
                 released = call.judge(_draft(result))
                 if released is not None:
                     return _result(result, released, call)
@@ -55,10 +58,13 @@ class VettedModel(ModelProxy):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        async with await asyncio.to_thread(self._call, messages, kwargs) as call:
+        async with await opened_off_loop(partial(self._call, messages, kwargs)) as call:
             while True:
-                result = await self.inner._agenerate_with_cache(call.messages, stop=stop, **kwargs)
-                released = await asyncio.to_thread(call.judge, _draft(result))
+                with unseen():
+                    result = await self.inner._agenerate_with_cache(
+                        call.messages, stop=stop, **kwargs
+                    )
+                released = await off_loop(call.judge, _draft(result))
                 if released is not None:
                     return _result(result, released, call)
 
@@ -88,7 +94,7 @@ class VettedModel(ModelProxy):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async with await asyncio.to_thread(self._call, messages, kwargs) as call:
+        async with await opened_off_loop(partial(self._call, messages, kwargs)) as call:
             if not call.hold:
                 async for chunk in self._apassed(call, self._awritten(call.messages, stop, kwargs)):
                     yield chunk
@@ -96,7 +102,7 @@ class VettedModel(ModelProxy):
             while True:
                 chunks = [c async for c in self._awritten(call.messages, stop, kwargs)]
                 draft = _whole(chunks)
-                released = await asyncio.to_thread(call.judge, draft)
+                released = await off_loop(call.judge, draft)
                 if released is not None:
                     for chunk in _chunks(chunks, draft, released, call):
                         yield chunk
@@ -128,12 +134,22 @@ class VettedModel(ModelProxy):
         except BaseException:
             gate.end(whole=False)
             raise
-        await asyncio.to_thread(gate.end, whole=True)
+        await off_loop(gate.end, whole=True)
 
     def _written(
         self, messages: Messages, stop: list[str] | None, options: dict[str, Any]
     ) -> Iterator[ChatGenerationChunk]:
         """Yield a draft as the inner model writes it, or in one piece."""
+        return each_unseen(self._asked(messages, stop, options))
+
+    def _awritten(
+        self, messages: Messages, stop: list[str] | None, options: dict[str, Any]
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        return aeach_unseen(self._aasked(messages, stop, options))
+
+    def _asked(
+        self, messages: Messages, stop: list[str] | None, options: dict[str, Any]
+    ) -> Iterator[ChatGenerationChunk]:
         inner = self.inner
         if type(inner)._stream is BaseChatModel._stream:
             yield as_chunk(_draft(inner._generate_with_cache(messages, stop=stop, **options)))
@@ -142,7 +158,7 @@ class VettedModel(ModelProxy):
             inner.rate_limiter.acquire(blocking=True)
         yield from inner._stream(messages, stop=stop, **options)
 
-    async def _awritten(
+    async def _aasked(
         self, messages: Messages, stop: list[str] | None, options: dict[str, Any]
     ) -> AsyncIterator[ChatGenerationChunk]:
         inner = self.inner

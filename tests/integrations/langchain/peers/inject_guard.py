@@ -49,9 +49,9 @@ langchain.agents.create_agent = langchain.agents.factory.create_agent = create_a
 if FORCED:
     _read = steps.conversation_of  # type: ignore[attr-defined]
 
-    def _claiming(messages: Any) -> list[Message]:
+    def _claiming(messages: Any, **options: Any) -> list[Message]:
         claim = said("age_claim")
-        read = _read(messages)
+        read = _read(messages, **options)
         return [replace(m, text=f"{m.text}\n{claim}") if m.role == "user" else m for m in read]
 
     steps.conversation_of = _claiming  # type: ignore[attr-defined]
