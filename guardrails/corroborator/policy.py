@@ -129,7 +129,7 @@ class AuditPolicy(_Part):
         content: ``none`` keeps no text; ``sealed`` keeps it encrypted under a key for each
             conversation.
         retention: conversations without a turn for that long are erased when a guard starts.
-        on_error: what a store that fails means for the reply.
+        on_error: what it means for the reply that something fails: the store, or what judges.
     """
 
     store: str | None

@@ -11,10 +11,11 @@ from langchain_core.decisions import Choice, Noul, Score
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 
-from corroborator import Guard, InputError
+from corroborator import Guard, InputError, TurnError
 from corroborator.integrations.langchain.decision_model import SelfReportModel
 from langchain_world import ScriptedModel, in_turn
-from tiny_world import said
+from test_faults import failing
+from tiny_world import CANARY, said
 
 CLAIM, PLAIN = said("credential_claim"), "I went to the shop for some bread."
 ASKED = Noul(instructions="Does it rest on self-report?")
@@ -36,6 +37,14 @@ def test_a_claim_is_likely_wherever_it_stands(guard: Guard, state: Any) -> None:
     assert found["any"].noul > 0.9
     assert found["credential_claim"].noul > 0.9
     assert found["age_claim"].noul < 0.1
+
+
+def test_a_state_that_cannot_be_judged_is_not_quoted(guard: Guard) -> None:
+    model = SelfReportModel(guard=failing(guard, CANARY))
+    with pytest.raises(TurnError) as raised:
+        model.invoke({"state": f"{CLAIM} {CANARY}", "questions": {"any": ASKED}})
+    assert raised.value.__context__ is None
+    assert CANARY not in repr(raised.value)
 
 
 def test_a_plain_message_and_the_assistants_words_are_none(guard: Guard) -> None:
