@@ -4,7 +4,7 @@ The span's parent is the span that is current where the turn is closed: the host
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from opentelemetry._logs import LoggerProvider, get_logger
 from opentelemetry.trace import (
@@ -16,6 +16,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
+from corroborator.audit.bodies import ClosedBody
 from corroborator.integrations.otel import names
 from corroborator.observing import TurnReport
 from corroborator.stored_record import Detail, StoredAssessment
@@ -69,7 +70,6 @@ class OpenTelemetryObserver:
 
 
 def _of_turn(report: TurnReport, detail: Detail | None) -> Attributes:
-    body = report.body or {}
     told: Attributes = {names.SPAN_KIND: names.GUARDRAIL}
     if report.record is not None:
         told[names.RECORD] = report.record
@@ -77,11 +77,11 @@ def _of_turn(report: TurnReport, detail: Detail | None) -> Attributes:
         told[names.ERRORS] = report.errors
     if detail is None:
         return {**told, names.ERROR_TYPE: report.errors[-1]}
-    decision = detail.decision
+    body, decision = ClosedBody.model_validate(report.body), detail.decision
     return {
         **told,
         names.VERDICT: decision.verdict,
-        names.ACTION: str(body["action"]),
+        names.ACTION: body.action,
         names.DOMAINS: decision.domains,
         names.DISCLOSURES: decision.protected,
         names.RISK_HOLD: decision.risk_hold,
@@ -90,15 +90,9 @@ def _of_turn(report: TurnReport, detail: Detail | None) -> Attributes:
         names.NOT_COVERED: detail.not_covered,
         names.DRAFTS: len(detail.drafts),
         names.CHECKED: "none" if detail.reply is None else detail.reply.checked,
-        names.MILLISECONDS: float(str(body["milliseconds"])),
-        **_versions(body["versions"]),
+        names.MILLISECONDS: body.milliseconds or 0.0,
+        **{f"{names.VERSION}{name}": str(version) for name, version in body.versions.items()},
     }
-
-
-def _versions(versions: object) -> Attributes:
-    if not isinstance(versions, Mapping):
-        return {}
-    return {f"{names.VERSION}{name}": str(version) for name, version in versions.items()}
 
 
 def _evaluations(detail: Detail) -> Iterator[Attributes]:
