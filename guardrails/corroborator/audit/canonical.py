@@ -52,8 +52,8 @@ def parse_object(text: object) -> Mapping[str, JSON] | None:
         return None
     try:
         value = parse(text)
-        whole = isinstance(value, Mapping) and canonical(value) == text.encode()
-    except (ValueError, RecursionError, InputError):
+        whole = isinstance(value, Mapping) and rfc8785.dumps(value) == text.encode()
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, Mapping) and whole else None
 

@@ -70,9 +70,18 @@ class Record:
             "prev": self.prev,
         }
 
-    def is_whole(self) -> bool:
-        """Whether the hash fits."""
-        return digest(canonical(self.hashed())) == self.hash
+    def is_whole(self, body: bytes | None = None) -> bool:
+        """Whether the hash fits; `body` is that of the record in canonical form, where it is known."""
+        return self.digest(canonical(self.body) if body is None else body) == self.hash
+
+    def digest(self, body: bytes) -> str:
+        """Return what the hash should be.
+
+        Args:
+            body: of the record, in canonical form; it is not read again, which is most of the work.
+        """
+        rest = canonical({name: value for name, value in self.hashed().items() if name != "body"})
+        return digest(b'{"body":' + body + b"," + rest[1:])  # `body` sorts before all others
 
 
 def iso_time(moment: datetime) -> str:
@@ -135,8 +144,9 @@ def append(
         The event and its row number.
     """
     draft = Record(head.chain, head.head_seq + 1, kind, time, body, head.head_hash, "")
-    record = replace(draft, hash=digest(canonical(draft.hashed())))
-    row = {**record.to_json(), "body": canonical(body).decode(), "opened": opened}
+    text = canonical(body)
+    record = replace(draft, hash=draft.digest(text))
+    row = {**record.to_json(), "body": text.decode(), "opened": opened}
     event: int = connection.execute(_ADD, row).scalar_one()
     moved = {"seq": record.seq, "last": record.hash, "turns": head.open_turns + open_turns}
     connection.execute(_MOVE_HEAD, {"of": head.chain, **moved})

@@ -131,7 +131,7 @@ def event_record(row: Row[Any], prefix: str = "") -> tuple[Record, bool]:
     values = {name: v if _storable(v) else "" for name, v in values.items()}
     body = parse_object(values["body"])
     record = Record(**{**values, "body": body or {}})
-    return record, body is not None and record.is_whole()
+    return record, body is not None and record.is_whole(str(values["body"]).encode())
 
 
 def _storable(value: object) -> bool:
