@@ -41,7 +41,7 @@ CLAIM = "I hardly drink, just {n} glasses of wine most evenings, so one tablet i
 REPLY = (
     "From what you describe there is wine most evenings, so ask your pharmacist about tablet {n}."
 )
-SPAWN = multiprocessing.get_context("spawn")
+FORK = multiprocessing.get_context("fork")  # importing takes longer than measuring
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,9 @@ def _row(name: str, url: str, turn: Turn, count: int) -> str:
 
 def _round(work: Callable[..., None], url: str, turn: Turn, count: int) -> list[float]:
     """Return the seconds of each record that so many processes wrote in `SECONDS`."""
-    barrier, results = SPAWN.Barrier(count), SPAWN.Queue()
+    barrier, results = FORK.Barrier(count), FORK.Queue()
     processes = [
-        SPAWN.Process(target=_writer, args=(work, url, turn, barrier, results))
-        for _ in range(count)
+        FORK.Process(target=_writer, args=(work, url, turn, barrier, results)) for _ in range(count)
     ]
     for process in processes:
         process.start()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,15 @@ def test_every_policy_key_is_documented(key: str) -> None:
     assert f"| `{key}` |" in (ROOT / "docs" / "policy.md").read_text("utf-8")
 
 
+def test_the_tests_that_stand_for_the_guarantees_are_there() -> None:
+    page = (ROOT / "docs" / "what_the_log_proves.md").read_text("utf-8")
+    named_tests = re.findall(r"`(tests/\S+)::(test_\w+)`", page)
+    assert {number for number in "1234567" if f"| {number}. " in page} == set("1234567")
+    assert len(named_tests) >= 30
+    for file, name in named_tests:
+        assert f"def {name}(" in (ROOT / file).read_text("utf-8"), f"{file} has no {name}"
+
+
 def test_the_table_of_profiles_is_right() -> None:
     text = (ROOT / "docs" / "policy.md").read_text("utf-8")
     profiles = [parse_policy(f"profile: {name}") for name in ("general", "clinical", "observe")]
@@ -191,6 +201,7 @@ def test_the_table_of_profiles_is_right() -> None:
     modes = [{domain.mode for domain in policy.domains.values()} for policy in profiles]
     assert modes == [{"steer"}, {"steer"}, {"observe"}]
     assert [policy.audit.content for policy in profiles] == ["none", "sealed", "none"]
+    assert profiles[1].audit.retention == timedelta(days=30)
     assert [policy.reply.attempts for policy in profiles] == [2, 2, 0]
 
 

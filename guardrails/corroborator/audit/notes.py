@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from corroborator.audit.canonical import JSON, parse_object
-from corroborator.audit.chain import NoteKind, Record, append, lock_head, new_chain
+from corroborator.audit.chain import NoteKind, Record, append, head_of, lock_head, new_chain
 from corroborator.audit.names import chain_named
 from corroborator.audit.postgres import claim
 from corroborator.audit.reading import event_record, paged
@@ -32,7 +32,7 @@ def note(
     if conversation is None:
         head = system_head(connection, meta, time)
     elif (chain := chain_named(connection, meta, conversation)) is not None:
-        head = record_gaps(connection, chain, time)
+        head = record_gaps(connection, head_of(connection, chain), time)
     else:
         raise InputError("there is no such conversation in the audit store")
     return append(connection, head, kind, time, body)[0]

@@ -69,11 +69,12 @@ def open_turn(
     if conversation is not None:
         claim(connection, pseudonym(meta, "conversation", conversation))
         chain = chain_of(connection, meta, conversation)
-    if chain is None or head_of(connection, chain).erased:  # just now, by another process
+    known = None if chain is None else head_of(connection, chain)
+    if chain is None or known is None or known.erased:  # just now, by another process
         head = new_chain(connection, time)
         register(connection, meta, head.chain, conversation, subject)
     else:
-        head = record_gaps(connection, chain, time)
+        head = record_gaps(connection, known, time)
         if subject is not None:
             register_subject(connection, meta, chain, subject)
     whole = {**body, "writer": this_writer().to_json()}
@@ -81,16 +82,15 @@ def open_turn(
     return TurnHandle(record.chain, record.seq)
 
 
-def record_gaps(connection: Connection, chain: str, time: str) -> Row[Any]:
+def record_gaps(connection: Connection, head: Row[Any], time: str) -> Row[Any]:
     """Append a `gap` for each open turn whose writer is gone; returns the head after it."""
-    head = head_of(connection, chain)
     if not head.open_turns:
         return head
-    for row in connection.execute(_DANGLING, {"of": chain}).all():
+    for row in connection.execute(_DANGLING, {"of": head.chain}).all():
         if not is_running((parse_object(row.body) or {}).get("writer")):
             gap: dict[str, JSON] = {"opened": row.seq}
             append(connection, head, "gap", time, gap, opened=row.seq, open_turns=-1)
-            head = head_of(connection, chain)
+            head = head_of(connection, head.chain)
     return head
 
 
