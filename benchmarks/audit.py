@@ -249,13 +249,13 @@ def verification(turn: Turn, count: int) -> str:
 
 def _fill(log: AuditLog, turn: Turn, count: int) -> None:
     """Write conversations of ten turns as the log does, many in a transaction."""
-    number = 0
+    number, plain = 0, canonical(turn.detail).decode()
     for _ in range(count // (2 * CHAIN_TURNS * CHAINS_AT_ONCE)):
         tables: dict[Any, list[dict[str, Any]]] = {
             table: [] for table in (conversations, events, details, findings_index)
         }
         for _ in range(CHAINS_AT_ONCE):
-            for table, row in _chain(turn, number):
+            for table, row in _chain(turn, plain, number):
                 tables[table].append(row)
             number += 2 * CHAIN_TURNS
         log.store.write(partial(_insert, tables))
@@ -266,11 +266,11 @@ def _insert(tables: dict[Any, list[dict[str, Any]]], connection: Any) -> None:
         connection.execute(insert(table), rows)
 
 
-def _chain(turn: Turn, number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _chain(turn: Turn, plain: str, number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
     chain, prev, seq = secrets.token_hex(16), GENESIS, 0
     time_ = "2026-01-01T00:00:00.000000Z"
     for _ in range(CHAIN_TURNS):
-        content = Content.of_detail(turn.detail)
+        content = Content(secrets.token_bytes(32), plain)
         commitment = {"content": "none", "commitment": content.commitment()}
         for kind, body in (
             ("opened", turn.opened),

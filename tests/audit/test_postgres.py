@@ -5,7 +5,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,9 +121,7 @@ def test_writers_of_other_conversations_do_not_wait(
 
     def meanwhile(connection: Any) -> None:
         head_of(connection, first.chain)
-        started = time.monotonic()
-        write_turn(log, "c-2")
-        assert time.monotonic() - started < 0.5, "it did not wait"
+        write_turn(log, "c-2")  # had it waited, it would fail as the next does
         with pytest.raises(StoreError, match=r"locked for too long.*55P03"):
             write_turn(log, "c-1")
 
