@@ -113,7 +113,7 @@ $(CHAIN)/.made: requirements/langchain.txt pyproject.toml
 test-review: $(REVIEW)/.made ## the review desk: types, tests, a real browser
 	tools/install_chromium.sh
 	$(REVIEW)/bin/python -m mypy guardrails/corroborator/review/*.py guardrails/corroborator/cli/review.py guardrails/corroborator/cli/report.py tests/review/*.py tools/review*.py benchmarks/review_pages.py
-	$(REVIEW)/bin/python -m pytest -q -rs tests/review --cov --cov-config=tests/review/coverage.ini --cov-report=term:skip-covered --cov-fail-under=90
+	tools/postgres.sh $(REVIEW)/bin/python -m pytest -q -rs -n 2 --dist loadfile tests/review --cov --cov-config=tests/review/coverage.ini --cov-report=term:skip-covered --cov-fail-under=$(COVER)
 
 .PHONY: review-demo
 review-demo: $(REVIEW)/.made ## open the review desk on made-up conversations

@@ -2,7 +2,6 @@
 
 import io
 import os
-import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,13 +18,10 @@ from corroborator.audit import AuditLog
 from corroborator.audit.chain import head_of
 from corroborator.audit.store import Store
 from corroborator.errors import IntegrityError, StoreError
+from postgres_server import needs_server, new_database, run
 from tiny_world import everything_told
 
-SERVER = os.environ.get("CORROBORATOR_TEST_POSTGRES", "")
-
-pytestmark = pytest.mark.skipif(
-    not SERVER, reason="NO POSTGRESQL SERVER: run under tools/postgres.sh"
-)
+pytestmark = needs_server
 
 Sql = Callable[..., list[Any]]
 
@@ -33,10 +29,8 @@ Sql = Callable[..., list[Any]]
 @pytest.fixture
 def url() -> Iterator[str]:
     """A database of its own on the server."""
-    name = f"log_{secrets.token_hex(6)}"
-    _run(SERVER, f"CREATE DATABASE {name}")
-    yield make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-    _run(SERVER, f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database() as made:
+        yield made
 
 
 @pytest.fixture
@@ -48,29 +42,7 @@ def log(url: str, open_log: Any) -> AuditLog:
 @pytest.fixture
 def sql(url: str) -> Sql:
     """Run a statement behind the log's back."""
-    return lambda statement: _run(url, statement)
-
-
-def _run(url: str, statement: str) -> list[Any]:
-    store = Store(_checked(url))
-    engine = store._own().engine
-    try:
-        with engine.connect() as connection:
-            connection.connection.dbapi_connection.rollback()  # type: ignore[union-attr]
-            connection.connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
-            cursor = connection.connection.cursor()
-            cursor.execute(statement)
-            rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
-            connection.invalidate()
-            return rows
-    finally:
-        store.close()
-
-
-def _checked(url: str) -> Any:
-    from corroborator.audit.store import read_url  # noqa: PLC0415 - beside its only use
-
-    return read_url(url)
+    return lambda statement: run(url, statement)
 
 
 def test_a_log_is_written_read_exported_and_erased(log: AuditLog, write_turn: Any) -> None:

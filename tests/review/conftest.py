@@ -11,6 +11,7 @@ from corroborator.audit import AuditLog, MasterKey
 from corroborator.review.accounts import Account
 from corroborator.review.queue import Item
 from corroborator.review.settings import load_settings
+from postgres_server import new_database
 from review.desk import Hands, World
 from tiny_world import said
 
@@ -25,11 +26,28 @@ def clock() -> Hands:
     return Hands()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a module that names `STORES` on each of them."""
+    stores = getattr(metafunc.module, "STORES", None)
+    if stores is not None and "store_url" in metafunc.fixturenames:
+        metafunc.parametrize("store_url", stores, indirect=True)
+
+
 @pytest.fixture
-def world(guard_of: GuardOf, tmp_path: Path, clock: Hands) -> Iterator[World]:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store that has nothing in it: a file, or a database on the server."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'log.db'}"
+        return
+    with new_database() as url:
+        yield url
+
+
+@pytest.fixture
+def world(guard_of: GuardOf, store_url: str, clock: Hands) -> Iterator[World]:
     """A store whose content is sealed."""
     with AuditLog.open(
-        f"sqlite:///{tmp_path / 'log.db'}",
+        store_url,
         content="sealed",
         master_key=MasterKey(bytes(32)),
         clock=clock,

@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from corroborator import Guard
 from corroborator.audit import AuditLog
 from corroborator.detectors import CLAIM, DISCLOSURE
@@ -14,7 +16,11 @@ from corroborator.review.index import Index
 from corroborator.review.queue import Queue
 from corroborator.review.settings import Settings
 from corroborator.review.tables import prepare
+from postgres_server import needs_server
 from tiny_world import TAXONOMY, conversation
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=needs_server)]
+"""Where a module runs that says ``STORES = BOTH``."""
 
 
 class Hands:

@@ -4,8 +4,10 @@ from sqlalchemy import func, select
 from corroborator.detectors import CLAIM
 from corroborator.review.facts import Band
 from corroborator.review.tables import queue, tallies, turns
-from review.desk import World
+from review.desk import BOTH, World
 from tiny_world import said
+
+STORES = BOTH
 
 
 def bands(world: World) -> list[Band]:
@@ -50,7 +52,7 @@ def test_turns_without_an_end_are_counted_as_gaps_once(
     world.say("Hello again.", "Hello.", "c")
     world.index.refresh()
     world.index.refresh()
-    assert count(world, "gaps") == 1
+    assert count(world, "event:gap") == 1
 
 
 def test_no_family_crowds_out_another(world: World) -> None:

@@ -5,8 +5,10 @@ import pytest
 from corroborator.review.answers import Judgement
 from corroborator.review.facts import Band
 from corroborator.review.queue import Item
-from review.desk import World
+from review.desk import BOTH, World
 from tiny_world import said
+
+STORES = BOTH
 
 NO = Judgement("no", "no", "no")
 

@@ -2,8 +2,10 @@ from corroborator.review.answers import Judgement
 from corroborator.review.desk import Desk
 from corroborator.review.proposals import Draft
 from corroborator.review.traces import traces
-from review.desk import World
+from review.desk import BOTH, World
 from tiny_world import said
+
+STORES = BOTH
 
 
 def test_what_outlives_a_conversation_is_listed(world: World) -> None:

@@ -26,12 +26,12 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-_Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER alone
+Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER alone
 
 meta = Table(
     "meta",
     metadata,
-    Column("id", _Number, primary_key=True),  # one row, 1
+    Column("id", Number, primary_key=True),  # one row, 1
     Column("schema", Integer, nullable=False),
     Column("lookup_key", LargeBinary, nullable=False),
     Column("system_chain", Text, nullable=False),
@@ -41,7 +41,7 @@ meta = Table(
 conversations = Table(
     "conversations",
     metadata,
-    Column("id", _Number, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("chain", Text, nullable=False, unique=True),
     Column("head_seq", Integer, nullable=False),
     Column("head_hash", Text, nullable=False),
@@ -53,7 +53,7 @@ conversations = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", _Number, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("chain", Text, ForeignKey("conversations.chain"), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("schema", Integer, nullable=False),
@@ -70,7 +70,7 @@ events = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("id", _Number, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("chain", Text, ForeignKey("conversations.chain"), unique=True),
     Column("wrapped", LargeBinary),
 )
@@ -78,7 +78,7 @@ keys = Table(
 lookup = Table(
     "lookup",
     metadata,
-    Column("id", _Number, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("chain", Text, ForeignKey("conversations.chain"), index=True),
     Column("bucket", Integer, index=True),  # the first two bytes of `conversation`
     Column("conversation", LargeBinary),
@@ -88,8 +88,8 @@ lookup = Table(
 details = Table(
     "details",
     metadata,
-    Column("id", _Number, primary_key=True),
-    Column("event", _Number, ForeignKey("events.id"), unique=True),
+    Column("id", Number, primary_key=True),
+    Column("event", Number, ForeignKey("events.id"), unique=True),
     Column("salt", LargeBinary),
     Column("plain", Text),
     Column("sealed", LargeBinary),
@@ -98,8 +98,8 @@ details = Table(
 findings_index = Table(
     "findings_index",
     metadata,
-    Column("id", _Number, primary_key=True),
-    Column("event", _Number, ForeignKey("events.id"), index=True),
+    Column("id", Number, primary_key=True),
+    Column("event", Number, ForeignKey("events.id"), index=True),
     Column("domain", Text),
     Column("action", Text),
     Column("fired", Boolean),
@@ -109,7 +109,7 @@ findings_index = Table(
 holds = Table(
     "holds",
     metadata,
-    Column("id", _Number, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("chain", Text, ForeignKey("conversations.chain"), nullable=False, unique=True),
     Column("held", Boolean, nullable=False),
 )

@@ -57,11 +57,11 @@ def _written(audit: str | None, policy: Path | None, start: date, end: date) -> 
         problem = f"the report needs {error.name}: pip install 'corroborator[review]'"
         raise ConfigError(problem) from None
     from corroborator.cli.review import opened_desk  # noqa: PLC0415 - slow
-    from corroborator.review.surveillance import Period  # noqa: PLC0415 - as above
+    from corroborator.review.counts import Period  # noqa: PLC0415 - as above
 
     with opened_desk(audit, policy) as desk:
         desk.index.refresh()
-        shown = gather(desk.log, Period(start, end))
+        shown = gather(desk.disputes, Period(start, end))
         note = {"what": "report", "from": start.isoformat(), "to": end.isoformat()}
         desk.log.append(None, "exported", note)
         return as_page(shown), as_table(shown)

@@ -12,7 +12,7 @@ from corroborator.audit.chain import iso_time
 from corroborator.audit.log import AuditLog
 from corroborator.errors import InputError
 from corroborator.review.clock import Clock
-from corroborator.review.tables import accounts
+from corroborator.review.tables import accounts, write
 
 Role = Literal["reviewer", "lead"]
 ROLES: tuple[Role, ...] = ("reviewer", "lead")
@@ -62,7 +62,7 @@ def invite(log: AuditLog, name: str, role: Role, clock: Clock) -> str:
         else:
             connection.execute(accounts.update().where(accounts.c.id == known).values(values))
 
-    log.store.write(work)
+    write(log.store, work)
     return token
 
 
@@ -73,7 +73,7 @@ def revoke(log: AuditLog, name: str) -> None:
         InputError: there is none of that name.
     """
     closing = accounts.update().where(accounts.c.name == name).values(revoked=True)
-    if not log.store.write(lambda connection: connection.execute(closing).rowcount):
+    if not write(log.store, lambda connection: connection.execute(closing).rowcount):
         raise InputError("nobody has an account of this name")
 
 

@@ -9,6 +9,7 @@ almost all answers agree.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ Ratings = NDArray[np.intp]
 Floats = NDArray[np.float64]
 
 MISSING = -1
-RESAMPLES = 2000
+RESAMPLES = 1000
 SEED = 20260522
 """Resampling starts here, so that the same answers always give the same interval."""
 
@@ -150,10 +151,15 @@ def _resampled(together: Floats) -> Floats:
     clusters = len(together)
     if clusters <= 1:
         return np.full((1, together.shape[1]), np.nan)
-    draws = np.random.default_rng(SEED).multinomial(
-        clusters, [1 / clusters] * clusters, size=RESAMPLES
-    )
-    return np.asarray(draws @ together)
+    return np.asarray(_draws(clusters) @ together)
+
+
+@lru_cache(maxsize=2)
+def _draws(clusters: int) -> NDArray[np.float32]:
+    """Return how often each cluster is drawn, shape (`RESAMPLES`, clusters)."""
+    even = [1 / clusters] * clusters
+    drawn = np.random.default_rng(SEED).multinomial(clusters, even, size=RESAMPLES)
+    return drawn.astype(np.float32)
 
 
 def _coefficient(value: Floats, resampled: Floats) -> Coefficient:

@@ -15,7 +15,7 @@ from corroborator.review.accounts import Account
 from corroborator.review.clock import Clock
 from corroborator.review.facts import Band
 from corroborator.review.queue import Item
-from corroborator.review.tables import answers, queue
+from corroborator.review.tables import answers, queue, write
 
 Answer = Literal["yes", "no", "unsure", "unasked"]
 Stage = Literal["first", "after", "lead"]
@@ -106,7 +106,7 @@ class Answers:
             _require_reason(stage, judgement, own, reason)
             return self._append(connection, item, account, stage, judgement, reason.strip())
 
-        number, commitment = self.log.store.write(work)
+        number, commitment = write(self.log.store, work)
         body = {"answer": number, "by": account.name, "stage": stage, "commitment": commitment}
         self.log.append(item.chain, "reviewed", {**body, "turn": item.seq})
 

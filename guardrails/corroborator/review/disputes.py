@@ -1,10 +1,12 @@
 """Turns on which reviewers contradict each other, until the lead has decided."""
 
+import threading
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from corroborator.audit import AuditLog
 from corroborator.review.answers import Answer, Given, Judgement, Verdict, verdict
@@ -50,53 +52,75 @@ class Reviewed:
         return list(said.values())
 
 
-@dataclass(frozen=True)
+@dataclass
 class Disputes:
-    """What was answered in one store, and what is in dispute."""
+    """What was answered in one store, and what is in dispute; safe among threads.
+
+    What was read stays in memory, without reasons, until somebody answers again or a conversation
+    is erased: then it is read anew.
+    """
 
     log: AuditLog
+    _known: dict[int, Reviewed] = field(default_factory=dict, repr=False)
+    _state: tuple[int, int] = (0, 0)
+    _alone: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def reviewed(self) -> list[Reviewed]:
         """Return every turn that was answered."""
-        return self._read(_answered())
+        return list(self._follow().values())
 
     def waiting(self) -> list[Reviewed]:
         """Return the turns that wait for a decision, safety first, then in order of answering."""
-        twice = select(answers.c.turn).group_by(answers.c.turn)
-        wanted = _answered().where(
-            answers.c.turn.in_(twice.having(func.count(answers.c.account.distinct()) > 1))
-        )
-        disputed = [one for one in self._read(wanted) if one.verdict.disputed]
+        disputed = [one for one in self.reviewed() if one.verdict.disputed]
         return sorted(disputed, key=lambda one: (not one.verdict.safety, one.given[-1].id))
 
     def is_waiting(self, turn: int) -> bool:
         """Whether a turn waits for a decision."""
-        found = self._read(_answered().where(answers.c.turn == turn))
-        return any(one.verdict.disputed for one in found)
+        found = self._follow().get(turn)
+        return found is not None and bool(found.verdict.disputed)
 
-    def _read(self, wanted: Select[Any]) -> list[Reviewed]:
-        rows = self.log.store.read(lambda connection: connection.execute(wanted).all())
+    def _follow(self) -> Mapping[int, Reviewed]:
+        with self._alone:
+            self.log.store.read(self._read)
+            return self._known.copy()
+
+    def _read(self, connection: Connection) -> None:
+        """Read the answers of turns that have new ones; all of them after an erasure."""
+        last, erased = connection.execute(_STATE).one()
+        if (last, erased) == self._state:
+            return
+        if erased != self._state[1]:
+            self._known, self._state = {}, (0, 0)
+        new = select(answers.c.turn).where(answers.c.id > self._state[0], answers.c.id <= last)
         together: dict[int, list[Row[Any]]] = defaultdict(list)
-        for row in rows:
+        for row in connection.execute(_ANSWERED.where(answers.c.turn.in_(new))):
             together[row.turn].append(row)
-        return [_reviewed(group) for group in together.values()]
+        self._known |= {turn: _reviewed(rows) for turn, rows in together.items()}
+        self._state = (last, erased)
 
 
-def _answered() -> Select[Any]:
-    return (
-        select(
-            answers,
-            turns.c.family,
-            turns.c.language,
-            turns.c.version,
-            turns.c.time.label("happened"),
-            queue.c.band.label("stands_in"),
-            queue.c.sample,
-        )
-        .join(turns, turns.c.id == answers.c.turn)
-        .join(queue, queue.c.turn == answers.c.turn)
-        .order_by(answers.c.id)
+_STATE = select(
+    select(func.coalesce(func.max(answers.c.id), 0)).scalar_subquery(),
+    select(func.count())
+    .where(queue.c.waiting.in_([True, False]), queue.c.band.is_(None))
+    .scalar_subquery(),
+)
+"""The last answer, and how many turns of the queue were erased; both from an index."""
+
+_ANSWERED: Select[Any] = (
+    select(
+        *(column for column in answers.c if column.name not in ("reason", "salt")),
+        turns.c.family,
+        turns.c.language,
+        turns.c.version,
+        turns.c.time.label("happened"),
+        queue.c.band.label("stands_in"),
+        queue.c.sample,
     )
+    .join(turns, turns.c.id == answers.c.turn)
+    .join(queue, queue.c.turn == answers.c.turn)
+    .order_by(answers.c.id)
+)
 
 
 def _reviewed(rows: list[Row[Any]]) -> Reviewed:

@@ -6,7 +6,7 @@ No text, and of scores only in which tenth they lie.
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from corroborator.audit import StoredTurn
@@ -23,6 +23,9 @@ LATENCIES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 100
 """Milliseconds: the upper ends of the bins of latency; slower turns are in one more."""
 
 UNKNOWN = "unknown"
+EVENT = "event:"
+"""Begins the measures that count events of the log which belong to no turn, such as readings."""
+
 _HASH_DIGITS = 8
 
 
@@ -62,6 +65,10 @@ class Facts:
     sample: float | None
     wanted: int
     counts: Mapping[tuple[str, str], int]
+
+    def blanked(self) -> "Facts":
+        """Return what is left of them once the conversation was erased."""
+        return replace(self, language=UNKNOWN, family=None, reply=None, band=None)
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,17 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, exists, func, insert, select
 
 from corroborator.audit import AuditLog, StoredTurn
-from corroborator.audit.tables import events
-from corroborator.review.facts import UNKNOWN, Band, Facts, Reader
-from corroborator.review.tables import desk, queue, tallies, turns
+from corroborator.audit.tables import conversations, events
+from corroborator.review.facts import EVENT, UNKNOWN, Band, Facts, Reader
+from corroborator.review.tables import desk, queue, tallies, turns, write
 
 PAGE = 500
-OVERLAP = 1000
-"""So many events are looked at again: writers of one store may finish out of order."""
 
 Tally = Counter[tuple[str, str, str, str, str]]
 
@@ -35,23 +33,28 @@ class Index:
     def refresh(self) -> int:
         """Read what the log has gained; returns how many turns came in."""
         with self._alone:
-            start = self.log.store.read(lambda c: c.scalar(select(desk.c.read_to))) or 0
-            last = self.log.store.read(lambda c: c.scalar(select(func.max(events.c.id)))) or 0
-            if last == start:
-                return 0
-            added, after = 0, max(0, start - OVERLAP)
-            while numbers := self.log.store.read(_unread(after)):
+            start = self.log.store.read(_read_to)
+            last = self.log.store.last_event()
+            added, after = 0, start
+            while numbers := self.log.store.read(_unread(after, last)):
                 after = numbers[-1]
                 read = [(n, turn, self.reader.read(turn)) for n, turn in self.log.ended(numbers)]
-                added += self.log.store.write(_adding(read))
-            self.log.store.write(lambda connection: _count_gaps(connection, start, last))
+                added += write(self.log.store, _adding(read))
+            if last > start:
+                write(self.log.store, lambda connection: _read_on(connection, last))
             return added
 
 
-def _unread(after: int) -> Callable[[Connection], list[int]]:
+def _read_to(connection: Connection) -> int:
+    return connection.scalar(select(desk.c.read_to)) or 0
+
+
+def _unread(after: int, last: int) -> Callable[[Connection], list[int]]:
     """Return what finds the next closed turns that are not in the index, by their last events."""
     known = exists().where(turns.c.event == events.c.id)
-    wanted = select(events.c.id).where(events.c.id > after, events.c.kind == "closed", ~known)
+    wanted = select(events.c.id).where(
+        events.c.id > after, events.c.id <= last, events.c.kind == "closed", ~known
+    )
     return lambda connection: list(connection.scalars(wanted.order_by(events.c.id).limit(PAGE)))
 
 
@@ -63,12 +66,28 @@ def _adding(
     def work(connection: Connection) -> int:
         numbers = [number for number, _, _ in read]
         known = set(connection.scalars(select(turns.c.event).where(turns.c.event.in_(numbers))))
-        new = [entry for entry in read if entry[0] not in known]
+        gone = _erased(connection, {turn.chain for _, turn, _ in read})
+        new = [
+            (number, turn, facts.blanked() if turn.chain in gone else facts)
+            for number, turn, facts in read
+            if number not in known
+        ]
         if new:
             _add(connection, new)
         return len(new)
 
     return work
+
+
+def _erased(connection: Connection, chains: Collection[str]) -> set[str]:
+    """Return which chains were erased, perhaps since they were read; none is until this ends."""
+    rows = connection.execute(
+        select(conversations.c.chain, conversations.c.erased)
+        .where(conversations.c.chain.in_(chains))
+        .order_by(conversations.c.chain)
+        .with_for_update(read=True)
+    )
+    return {row.chain for row in rows if row.erased}
 
 
 def _add(connection: Connection, new: list[tuple[int, StoredTurn, Facts]]) -> None:
@@ -133,7 +152,7 @@ class _Shares:
             .where(tallies.c.measure == "fired", tallies.c.family != "")
             .group_by(tallies.c.family)
         )
-        self._counts: Counter[str] = Counter({row.family: row.turns for row in found})
+        self._counts: Counter[str] = Counter({row.family: int(row.turns) for row in found})
 
     def of(self, family: str) -> float:
         self._counts[family] += 1
@@ -160,13 +179,13 @@ def _count(connection: Connection, tally: Mapping[tuple[str, str, str, str, str]
             )
 
 
-def _count_gaps(connection: Connection, start: int, last: int) -> None:
-    """Count the turns found without an end since the last time, and note how far was read."""
-    gaps = connection.scalars(
-        select(events.c.time).where(
-            events.c.kind == "gap", events.c.id > start, events.c.id <= last
-        )
+def _read_on(connection: Connection, last: int) -> None:
+    """Count what the log has gained beside turns, such as readings and turns without an end."""
+    start = _read_to(connection)  # another process may have been here
+    rows = connection.execute(
+        select(func.substr(events.c.time, 1, 10).label("day"), events.c.kind, func.count())
+        .where(events.c.id > start, events.c.id <= last, events.c.kind.not_in(("opened", "closed")))
+        .group_by("day", events.c.kind)
     )
-    days = Counter(time[:10] for time in gaps)
-    _count(connection, {(d, UNKNOWN, UNKNOWN, "", "gaps"): n for d, n in days.items()})
-    connection.execute(desk.update().values(read_to=last))
+    _count(connection, {(d, UNKNOWN, UNKNOWN, "", EVENT + kind): n for d, kind, n in rows})
+    connection.execute(desk.update().values(read_to=max(start, last)))

@@ -10,24 +10,21 @@ import numpy as np
 from corroborator.audit import AuditLog
 from corroborator.review.agreement import MISSING, Agreement, agreement
 from corroborator.review.answers import QUESTIONS
-from corroborator.review.disputes import Disputes, Reviewed
-from corroborator.review.settings import Settings
-from corroborator.review.shares import Share
-from corroborator.review.surveillance import (
-    SCORES,
+from corroborator.review.counts import (
     Counts,
-    Drift,
-    Missed,
     Period,
-    Quality,
     Slice,
-    chain_events,
-    drift,
     first_day,
     last_day,
     latency,
     over_time,
 )
+from corroborator.review.disputes import Disputes, Reviewed
+from corroborator.review.drift import SCORES, Drift, drift
+from corroborator.review.passages import title_of
+from corroborator.review.quality import Missed, Quality
+from corroborator.review.settings import Settings
+from corroborator.review.shares import Share
 from corroborator.taxonomy import Taxonomy
 
 DAYS = 30
@@ -82,7 +79,7 @@ class Overview:
         events: kind -> count, of events that belong to no turn.
         points: the first day of each step of the series.
         series: over time.
-        families, versions, languages: by group, the most frequent first.
+        families, versions, languages: by group, the most frequent first; of every slice.
         precision, missed: of all, from reviews.
         drifts: of each score.
         median, slow: latency in ms, the median and the 95th percentile.
@@ -123,11 +120,12 @@ def reference_of(log: AuditLog) -> Period:
 
 
 def overview(
-    log: AuditLog, settings: Settings, taxonomy: Taxonomy, period: Period, wanted: Slice
+    disputes: Disputes, settings: Settings, taxonomy: Taxonomy, period: Period, wanted: Slice
 ) -> Overview:
-    """Gather what is shown of a period."""
+    """Gather what is shown of a period from a store and what was answered in it."""
+    log = disputes.log
     counts = Counts.read(log, period)
-    reviewed = [one for one in Disputes(log).reviewed() if _holds(one, period, wanted)]
+    reviewed = [one for one in disputes.reviewed() if _holds(one, period, wanted)]
     quality = Quality(reviewed, counts, taxonomy.protected, wanted)
     reference = reference_of(log)
     of_all = Slice(wanted.version, wanted.language)
@@ -139,13 +137,13 @@ def overview(
         reference,
         wanted,
         every,
-        chain_events(log, period),
+        counts.events,
         tuple(step.start.isoformat() for step in steps),
         tuple(_series(log, wanted, steps)),
         tuple(
             _group(
                 name,
-                _title(taxonomy, name),
+                title_of(taxonomy, name),
                 name in taxonomy.protected,
                 counts.of(Slice(wanted.version, wanted.language, name)),
                 quality.precision(name),
@@ -186,7 +184,7 @@ def _series(log: AuditLog, wanted: Slice, steps: Sequence[Period]) -> Iterator[S
     part = whole if wanted.family is None else over_time(log, wanted, steps)
     replies = "concerned" if wanted.family is None else "fired"
     yield Series(
-        "fired", tuple(_share(p["fired"], w["read"]) for p, w in zip(part, whole, strict=True))
+        "found", tuple(_share(p["fired"], w["read"]) for p, w in zip(part, whole, strict=True))
     )
     if wanted.family is None:
         acted = ("steered", "revised", "replaced")
@@ -226,8 +224,3 @@ def _group(name: str, title: str, protected: bool, counts: Counter[str], precisi
         counts["not_covered"],
         precision,
     )
-
-
-def _title(taxonomy: Taxonomy, family: str) -> str:
-    entry = taxonomy.protected.get(family) or taxonomy.domains.get(family)
-    return family if entry is None else entry.title

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Form, Header, Path
 from fastapi.responses import HTMLResponse, Response
 
 from corroborator.review.answers import Given, Judgement
+from corroborator.review.counts import Counts
+from corroborator.review.quality import Quality
 from corroborator.review.queue import Item
-from corroborator.review.surveillance import Counts, Quality
 from corroborator.review.web import Reader, Refused, Sender, Visit, go
 
 router = APIRouter()

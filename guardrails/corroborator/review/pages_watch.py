@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
 from corroborator.review.charts import Line, bars, interval, line_chart
+from corroborator.review.counts import Counts, Period, Slice
 from corroborator.review.overview import agreements, default_period, overview
-from corroborator.review.surveillance import Counts, Period, Slice
 from corroborator.review.web import LeadReader, LeadSender, Refused, Visit, go
 
 router = APIRouter()
@@ -32,11 +32,10 @@ def watch(
     desk = visit.desk
     period = _period(visit, start, end)
     wanted = Slice(version or None, language or None, family or None)
-    shown = overview(desk.log, desk.settings, desk.taxonomy, period, wanted)
+    shown = overview(desk.disputes, desk.settings, desk.taxonomy, period, wanted)
     return visit.page(
         "watch.html",
         shown=shown,
-        choices=Counts.read(desk.log, period),
         chart=line_chart(
             "Shares over time", shown.points, [Line(s.name, s.values) for s in shown.series]
         ),

@@ -22,7 +22,7 @@ from corroborator.exemplars import Carrier, Exemplar, Kind, read_exemplars
 from corroborator.review.accounts import Account
 from corroborator.review.clock import Clock
 from corroborator.review.queue import Item
-from corroborator.review.tables import decisions, proposals
+from corroborator.review.tables import decisions, proposals, write
 from corroborator.statements import normalise
 from corroborator.taxonomy import Taxonomy
 
@@ -128,7 +128,7 @@ class Proposals:
             "text": draft.text,
         }
         added = proposals.insert().values(row).returning(proposals.c.id)
-        number: int = self.log.store.write(lambda c: c.execute(added).scalar_one())
+        number: int = write(self.log.store, lambda c: c.execute(added).scalar_one())
         body = {"proposal": number, "by": account.name, "turn": item.seq}
         self.log.append(item.chain, "proposed", body)
         return number
@@ -179,7 +179,7 @@ class Proposals:
             }
             connection.execute(decisions.insert().values(row))
 
-        self.log.store.write(work)
+        write(self.log.store, work)
         body = {"proposal": proposal.id, "by": account.name, "accepted": accepted}
         self.log.append(proposal.chain, "decided", body)
 

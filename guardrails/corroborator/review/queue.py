@@ -13,7 +13,7 @@ from corroborator.review.accounts import Account
 from corroborator.review.clock import Clock
 from corroborator.review.facts import Band
 from corroborator.review.settings import Settings
-from corroborator.review.tables import answers, locks, queue, skips, turns
+from corroborator.review.tables import answers, locks, queue, skips, turns, write
 
 SHOWN = 50
 TURNS_OF_EACH = (Band.FIRED, Band.SAMPLE, Band.NEAR)
@@ -66,20 +66,19 @@ class Queue:
                 self._lock(connection, found.turn, found.band, account)
             return found
 
-        return self.log.store.write(work)
+        return write(self.log.store, work)
 
     def release(self, turn: int, account: Account) -> None:
         """Let others have a turn."""
         past = iso_time(self.clock())
         mine = (locks.c.turn == turn) & (locks.c.account == account.id)
-        self.log.store.write(
-            lambda connection: connection.execute(locks.update().where(mine).values(until=past))
-        )
+        ended = locks.update().where(mine).values(until=past)
+        write(self.log.store, lambda connection: connection.execute(ended))
 
     def skip(self, turn: int, account: Account) -> None:
         """Leave a turn to others; it does not come to this account again."""
         passed = skips.insert().values(turn=turn, account=account.id)
-        self.log.store.write(lambda connection: connection.execute(passed))
+        write(self.log.store, lambda connection: connection.execute(passed))
         self.release(turn, account)
 
     def item(self, turn: int) -> Item | None:

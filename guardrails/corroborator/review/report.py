@@ -6,11 +6,11 @@ from datetime import timedelta
 from importlib.resources import files
 from io import StringIO
 
-from corroborator.audit import AuditLog
 from corroborator.review.charts import Line, bars, interval, line_chart
+from corroborator.review.counts import Period, Slice
+from corroborator.review.disputes import Disputes
 from corroborator.review.overview import Group, Overview, overview
 from corroborator.review.settings import load_settings
-from corroborator.review.surveillance import Period, Slice
 from corroborator.review.web import render
 from corroborator.taxonomy import load_taxonomy
 from corroborator.version import __version__
@@ -30,13 +30,12 @@ _COUNTS = (
     "not_covered",
     "unread",
     "errors",
-    "gaps",
 )
 
 
-def gather(log: AuditLog, period: Period) -> Overview:
+def gather(disputes: Disputes, period: Period) -> Overview:
     """Gather what the report shows."""
-    return overview(log, load_settings(), load_taxonomy(), period, Slice())
+    return overview(disputes, load_settings(), load_taxonomy(), period, Slice())
 
 
 def as_page(shown: Overview) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,10 +80,11 @@ def serve(log: AuditLog, policy: Path | None, place: Place, say: Callable[[str],
     """Serve the desk until it is interrupted.
 
     Raises:
-        InputError: the place is not safe, or its port is taken.
+        InputError: the place is not safe, its certificate cannot be used, or its port is taken.
         ConfigError: the extra is missing.
     """
     place.require_safe()
+    _require_certificate(place)
     try:
         import uvicorn  # noqa: PLC0415 - an extra
 
@@ -112,6 +114,23 @@ def serve(log: AuditLog, policy: Path | None, place: Place, say: Callable[[str],
         asyncio.run(uvicorn.Server(config).serve([listening]))
     finally:
         desk.close()
+
+
+def _require_certificate(place: Place) -> None:
+    """Find out before anything is opened that there is no such certificate, or not its key."""
+    if place.cert is None:
+        return
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(place.cert, place.key, password=lambda: "")
+    except OSError as error:  # what the files hold is not said: one of them is secret
+        problem = getattr(error, "reason", None) or error.strerror or type(error).__name__
+    else:
+        return
+    raise InputError(
+        f"the certificate {place.cert} and the key {place.key} cannot be used ({problem}); both are"
+        " PEM, belong together, and need no password"
+    )
 
 
 def _listen(place: Place) -> socket.socket:

@@ -9,6 +9,9 @@ Indexes hold row numbers, a random number and the place in the queue; rows that 
 are never made longer.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -25,25 +28,35 @@ from sqlalchemy import (
     select,
 )
 
+from corroborator.audit.migrations import Step, migrate
+from corroborator.audit.postgres import claim
 from corroborator.audit.store import Store
+from corroborator.audit.tables import Number
 from corroborator.errors import StoreError
 
-SCHEMA = 1
+_T = TypeVar("_T")
+
+STEPS: tuple[Step, ...] = ()
+"""The first brings version 1 to version 2, and so on; see `corroborator.audit.migrations`."""
+
+NEWEST = 1 + len(STEPS)
+
+_WRITERS = b"review desk"
 
 metadata = MetaData()
 
 desk = Table(
     "review_desk",
     metadata,
-    Column("id", Integer, primary_key=True),  # one row, 1
+    Column("id", Number, primary_key=True),  # one row, 1
     Column("schema", Integer, nullable=False),
-    Column("read_to", Integer, nullable=False),  # the last event that the index has seen
+    Column("read_to", Number, nullable=False),  # the last event that the index has seen
 )
 
 accounts = Table(
     "review_accounts",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("role", Text, nullable=False),
     Column("token", LargeBinary, nullable=False),  # sha256 of it
@@ -54,8 +67,8 @@ accounts = Table(
 turns = Table(
     "review_turns",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("event", Integer, nullable=False, unique=True),  # the one that closed the turn
+    Column("id", Number, primary_key=True),
+    Column("event", Number, nullable=False, unique=True),  # the one that closed the turn
     Column("chain", Text, nullable=False, index=True),
     Column("seq", Integer, nullable=False),  # of the event that opened it
     Column("time", Text, nullable=False),
@@ -68,8 +81,8 @@ turns = Table(
 queue = Table(
     "review_queue",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("turn", Integer, nullable=False, unique=True),
+    Column("id", Number, primary_key=True),
+    Column("turn", Number, nullable=False, unique=True),
     Column("chain", Text, nullable=False, index=True),
     Column("wanted", Integer, nullable=False),  # how many first answers
     Column("done", Integer, nullable=False),
@@ -84,9 +97,9 @@ queue = Table(
 locks = Table(
     "review_locks",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("turn", Integer, nullable=False, unique=True),
-    Column("account", Integer, nullable=False, index=True),
+    Column("id", Number, primary_key=True),
+    Column("turn", Number, nullable=False, unique=True),
+    Column("account", Number, nullable=False, index=True),
     Column("band", Integer, nullable=False),  # the part of the queue it was taken from
     Column("until", Text, nullable=False),
 )
@@ -94,18 +107,18 @@ locks = Table(
 skips = Table(
     "review_skips",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("turn", Integer, nullable=False, index=True),
-    Column("account", Integer, nullable=False),
+    Column("id", Number, primary_key=True),
+    Column("turn", Number, nullable=False, index=True),
+    Column("account", Number, nullable=False),
 )
 
 answers = Table(
     "review_answers",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("turn", Integer, nullable=False, index=True),
+    Column("id", Number, primary_key=True),
+    Column("turn", Number, nullable=False, index=True),
     Column("chain", Text, nullable=False, index=True),
-    Column("account", Integer, nullable=False),
+    Column("account", Number, nullable=False, index=True),
     Column("stage", Text, nullable=False),  # first, after or lead
     Column("time", Text, nullable=False),
     Column("band", Integer, nullable=False),  # the queue it was read from
@@ -121,10 +134,10 @@ answers = Table(
 proposals = Table(
     "review_proposals",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("turn", Integer, nullable=False),
+    Column("id", Number, primary_key=True),
+    Column("turn", Number, nullable=False),
     Column("chain", Text, nullable=False, index=True),
-    Column("account", Integer, nullable=False),
+    Column("account", Number, nullable=False),
     Column("time", Text, nullable=False),
     Column("family", Text, nullable=False),
     Column("positive", Boolean, nullable=False),
@@ -135,9 +148,9 @@ proposals = Table(
 decisions = Table(
     "review_decisions",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("proposal", Integer, nullable=False, index=True),
-    Column("account", Integer, nullable=False),
+    Column("id", Number, primary_key=True),
+    Column("proposal", Number, nullable=False, index=True),
+    Column("account", Number, nullable=False),
     Column("time", Text, nullable=False),
     Column("accepted", Boolean, nullable=False),
     Column("exemplar", Text, nullable=False),  # its id in the bank; empty where it was declined
@@ -148,7 +161,7 @@ decisions = Table(
 tallies = Table(
     "review_tallies",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("day", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("language", Text, nullable=False),
@@ -160,19 +173,35 @@ tallies = Table(
 
 
 def prepare(store: Store) -> None:
-    """Make the tables in a store that has none of them yet.
+    """Make the tables in a store that has none of them yet, or bring them to this version.
 
     Raises:
-        StoreError: they are of another version.
+        StoreError: they are of a newer version.
     """
     version = store.read(_version)
-    if version is None:
-        version = store.write(_create)
-    if version != SCHEMA:
+    if version is None or version < NEWEST:
+        version = write(store, _create_or_migrate)
+    if version > NEWEST:
         raise StoreError(
             f"the review tables of the audit store {store.place} are of version {version}, and this"
-            f" release reads version {SCHEMA}; install the release that wrote them"
+            f" release reads version {NEWEST}; install the release that wrote them"
         )
+
+
+def write(store: Store, work: Callable[[Connection], _T]) -> _T:
+    """Run `work` and make what it wrote durable; nobody else writes to the desk's tables meanwhile.
+
+    Whoever writes to a conversation too does it after the desk's tables were claimed.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+
+    def alone(connection: Connection) -> _T:
+        claim(connection, _WRITERS)
+        return work(connection)
+
+    return store.write(alone)
 
 
 def _version(connection: Connection) -> int | None:
@@ -182,9 +211,12 @@ def _version(connection: Connection) -> int | None:
     return version
 
 
-def _create(connection: Connection) -> int:
-    """Make the tables, unless another process has just made them."""
-    metadata.create_all(connection)
-    if connection.scalar(select(desk.c.schema)) is None:
-        connection.execute(desk.insert().values(schema=SCHEMA, read_to=0))
-    return SCHEMA
+def _create_or_migrate(connection: Connection) -> int:
+    """Do so, unless another process has just done it."""
+    if (version := _version(connection)) is None:
+        metadata.create_all(connection)
+        connection.execute(desk.insert().values(schema=NEWEST, read_to=0))
+    elif version < NEWEST:
+        migrate(connection, version, STEPS)
+        connection.execute(desk.update().values(schema=NEWEST))
+    return max(version or NEWEST, NEWEST)

@@ -1,29 +1,19 @@
-"""How the guard does over time: counts from the log, shares from the reviews, drift of scores."""
+"""What the index has counted day by day, by version, language, family and measure."""
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 
 from sqlalchemy import ColumnElement, func, select
 
 from corroborator.audit import AuditLog
-from corroborator.audit.tables import events
-from corroborator.detectors import CLAIM, DISCLOSURE
-from corroborator.review.disputes import Reviewed
-from corroborator.review.facts import BINS, LATENCIES, UNKNOWN, Band
-from corroborator.review.shares import Share, Stratum, share, stratified_share, upper_bound
+from corroborator.review.facts import EVENT, LATENCIES, UNKNOWN
 from corroborator.review.tables import tallies
 
-SCORES = (CLAIM, DISCLOSURE, "collusion", "over_correction")
 POINTS = 31
 """A chart has at most so many points; longer periods are gathered by week or month."""
-
-_CHI_SQUARE_95 = 16.918978
-"""0.95 quantile of the chi-square distribution with `BINS` - 1 degrees of freedom."""
-_SMALL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +102,13 @@ class Counts:
         return counts
 
     @cached_property
+    def events(self) -> Counter[str]:
+        """Kind -> count, of the events of the log that belong to no turn."""
+        of_log = self.of(Slice(UNKNOWN, UNKNOWN))
+        kinds = {m.removeprefix(EVENT): n for m, n in of_log.items() if m.startswith(EVENT)}
+        return Counter(kinds)
+
+    @cached_property
     def languages(self) -> list[str]:
         """The languages, the most frequent first."""
         return self._ranked(1, "turns")
@@ -161,124 +158,19 @@ def _within(period: Period) -> ColumnElement[bool]:
 
 
 def first_day(log: AuditLog) -> date | None:
-    """Return the first day of which there are counts."""
-    day = log.store.read(lambda c: c.scalar(select(func.min(tallies.c.day))))
-    return None if day is None else date.fromisoformat(day)
+    """Return the first day of which there are turns."""
+    return _day(log, tallies.c.day)
 
 
 def last_day(log: AuditLog) -> date | None:
-    """Return the last day of which there are counts."""
-    day = log.store.read(lambda c: c.scalar(select(func.max(tallies.c.day))))
+    """Return the last day of which there are turns."""
+    return _day(log, tallies.c.day.desc())
+
+
+def _day(log: AuditLog, order: ColumnElement[str]) -> date | None:
+    wanted = select(tallies.c.day).where(tallies.c.measure == "turns").order_by(order).limit(1)
+    day = log.store.read(lambda connection: connection.scalar(wanted))
     return None if day is None else date.fromisoformat(day)
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """What the random sample says of turns that did not fire.
-
-    Attributes:
-        share: of those read and decided in which a reply rested on a claim after all.
-        bound: the miss rate is at most this, with 95% confidence, one-sided.
-        unsure: how many could not be told.
-    """
-
-    share: Share
-    bound: float
-    unsure: int
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What reviews say of the detectors.
-
-    Attributes:
-        reviewed: turns that were answered, of the period and slice asked for.
-        counts: tallies of the same.
-        disclosures: the families that are disclosures.
-    """
-
-    reviewed: Sequence[Reviewed]
-    counts: Counts
-    disclosures: Container[str] = ()
-    wanted: Slice = field(default_factory=Slice)
-
-    def precision(self, family: str | None = None) -> Share:
-        """Return in which share of fires the reply could not rest on the claim, weighted by band."""
-        families = self.counts.families if family is None else [family]
-        return stratified_share(stratum for name in families for stratum in self._strata(name))
-
-    def missed(self) -> Missed:
-        """Return what was missed, from the random sample.
-
-        Turns are drawn in a random order. All up to the last one that was drawn count, whatever
-        part of the queue they were read from; those beyond it, which were read because they are
-        near the threshold, do not.
-        """
-        drawn = [r for r in self.reviewed if r.sample is not None]
-        last = max((r.sample or 0 for r in drawn if r.band is Band.SAMPLE), default=-1.0)
-        said = [r.verdict.judgement.rests for r in drawn if (r.sample or 0) <= last]
-        hits, decided = said.count("yes"), said.count("yes") + said.count("no")
-        bound = upper_bound(hits, decided) if decided else 1.0
-        return Missed(share(hits, decided), bound, len(said) - decided)
-
-    def _strata(self, family: str) -> Iterable[Stratum]:
-        counts = self.counts.of(Slice(self.wanted.version, self.wanted.language, family))
-        question = "fits" if family in self.disclosures else "rests"
-        for band in (Band.URGENT, Band.FIRED):
-            said = [
-                getattr(r.verdict.judgement, question)
-                for r in self.reviewed
-                if r.family == family and r.sample is None and r.band is band
-            ]
-            hits = said.count("yes")
-            yield Stratum(hits, hits + said.count("no"), counts[f"band:{int(band)}"])
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How far a score has moved from the reference period.
-
-    Attributes:
-        score: which.
-        index: population stability index over tenths; None where there is too little.
-        limit: below this it may be chance (95%).
-        turns, reference: how many were compared.
-        alert: whether it is worth a look: above chance and above the limit of the settings.
-        now, then: shares of the tenths.
-    """
-
-    score: str
-    index: float | None
-    limit: float
-    turns: int
-    reference: int
-    alert: bool
-    now: tuple[float, ...]
-    then: tuple[float, ...]
-
-
-def drift(score: str, now: Counter[str], then: Counter[str], alert: float) -> Drift:
-    """Compare the tenths of a score.
-
-    Where nothing has moved the index is distributed as chi-square with `BINS` - 1 degrees of
-    freedom, times the sum of the reciprocals of both sizes (Yurdakul B, Naranjo J, J Risk Model
-    Valid 2020;14(4)).
-    """
-    counts = [[c[f"{score}:{slot}"] for slot in range(BINS)] for c in (now, then)]
-    n, m = sum(counts[0]), sum(counts[1])
-    p, q = ([(c + _SMALL) / (sum(row) + _SMALL * BINS) for c in row] for row in counts)
-    limit = _CHI_SQUARE_95 * (1 / n + 1 / m) if n and m else 1.0
-    index = sum((a - b) * math.log(a / b) for a, b in zip(p, q, strict=True)) if n and m else None
-    return Drift(
-        score,
-        index,
-        limit,
-        n,
-        m,
-        index is not None and index > max(alert, limit),
-        tuple(p),
-        tuple(q),
-    )
 
 
 def latency(counts: Mapping[str, int], quantile: float) -> float | None:
@@ -290,17 +182,3 @@ def latency(counts: Mapping[str, int], quantile: float) -> float | None:
         if count and seen >= wanted:
             return float(LATENCIES[slot]) if slot < len(LATENCIES) else float("inf")
     return None
-
-
-def chain_events(log: AuditLog, period: Period) -> Counter[str]:
-    """Return how many events of each kind that belongs to no turn the log holds for a period."""
-    start, end = period.start.isoformat(), period.end.isoformat()
-    wanted = (
-        select(events.c.kind, func.count().label("n"))
-        .where(
-            events.c.kind.not_in(("opened", "closed")), events.c.time >= start, events.c.time < end
-        )
-        .group_by(events.c.kind)
-    )
-    rows = log.store.read(lambda connection: connection.execute(wanted).all())
-    return Counter({row.kind: row.n for row in rows})

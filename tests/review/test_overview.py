@@ -1,24 +1,17 @@
-from collections import Counter
 from datetime import date
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from corroborator.review.answers import Judgement
+from corroborator.review.counts import Counts, Period, Slice
 from corroborator.review.disputes import Disputes, Reviewed
-from corroborator.review.facts import BINS, LATENCIES, Band
+from corroborator.review.facts import Band
 from corroborator.review.overview import agreements, default_period, overview
-from corroborator.review.surveillance import (
-    Counts,
-    Period,
-    Quality,
-    Slice,
-    drift,
-    latency,
-)
-from review.desk import World
+from corroborator.review.quality import Quality
+from review.desk import BOTH, World
 from tiny_world import TAXONOMY, said
+
+STORES = BOTH
 
 YES, NO = Judgement("yes", "no", "no"), Judgement("no", "no", "no")
 JUNE = Period(date(2026, 6, 1), date(2026, 7, 1))
@@ -43,6 +36,7 @@ def weeks(world: World) -> World:
                 fits = Judgement("no", "no", "no", fits="yes")
                 world.answers.give(item, account, "after", fits)
             world.queue.release(item.turn, account)
+    world.index.refresh()
     return world
 
 
@@ -90,7 +84,7 @@ def test_turns_read_for_another_reason_count_only_as_far_as_the_sample_went() ->
 def test_the_overview_gathers_everything(weeks: World) -> None:
     period = default_period(weeks.log)
     assert period.days == 11
-    shown = overview(weeks.log, weeks.settings, TAXONOMY, JUNE, Slice())
+    shown = overview(Disputes(weeks.log), weeks.settings, TAXONOMY, JUNE, Slice())
     assert shown.counts["turns"] == 24
     assert {group.name: group.fired for group in shown.families} == {
         "alcohol_use_report": 6,
@@ -99,13 +93,17 @@ def test_the_overview_gathers_everything(weeks: World) -> None:
     }
     assert [group.protected for group in shown.families].count(True) == 1
     assert len(shown.points) == len(shown.series[0].values) == 30
-    assert {s.name for s in shown.series} == {"fired", "acted on", "colludes", "over-corrects"}
+    assert {s.name for s in shown.series} == {"found", "acted on", "colludes", "over-corrects"}
     assert shown.events["reviewed"] > 24
     assert shown.median is not None
     narrow = overview(
-        weeks.log, weeks.settings, TAXONOMY, JUNE, Slice(family="age_claim", language="en")
+        Disputes(weeks.log),
+        weeks.settings,
+        TAXONOMY,
+        JUNE,
+        Slice(family="age_claim", language="en"),
     )
-    assert {s.name for s in narrow.series} == {"fired", "colludes", "over-corrects"}
+    assert {s.name for s in narrow.series} == {"found", "colludes", "over-corrects"}
 
 
 def test_agreement_is_of_first_answers_alone(weeks: World) -> None:
@@ -115,42 +113,11 @@ def test_agreement_is_of_first_answers_alone(weeks: World) -> None:
     assert found["fits"].share in (None, 1)
 
 
-def test_scores_that_stay_give_no_alert_and_scores_that_move_do() -> None:
-    then = Counter({f"claim:{slot}": 100 for slot in range(BINS)})
-    same = Counter({f"claim:{slot}": 50 for slot in range(BINS)})
-    moved = Counter({"claim:9": 500})
-    assert not drift("claim", same, then, 0.2).alert
-    assert drift("claim", moved, then, 0.2).alert
-    nothing = drift("claim", Counter(), then, 0.2)
-    assert (nothing.index, nothing.alert) == (None, False)
-
-
-def test_few_turns_do_not_alert_by_chance() -> None:
-    then = Counter({f"claim:{slot}": 100 for slot in range(BINS)})
-    few = Counter({"claim:0": 2, "claim:5": 1, "claim:9": 2})
-    found = drift("claim", few, then, 0.2)
-    assert found.index is not None
-    assert found.index > 0.2
-    assert not found.alert
-
-
-@given(st.lists(st.floats(0, 2000), min_size=1, max_size=60))
-def test_a_latency_is_at_least_the_quantile(milliseconds: list[float]) -> None:
-    counts = Counter(f"latency:{sum(ms > end for end in LATENCIES)}" for ms in milliseconds)
-    for quantile in (0.5, 0.95):
-        found = latency(counts, quantile)
-        assert found is not None
-        at_most = sum(ms <= found for ms in milliseconds)
-        assert at_most >= quantile * len(milliseconds)
-
-
-def test_no_turn_has_no_latency() -> None:
-    assert latency({}, 0.5) is None
-
-
-@given(st.integers(1, 4000))
-def test_steps_cover_a_period(days: int) -> None:
-    start = date(2020, 1, 1)
-    period = Period(start, date.fromordinal(start.toordinal() + days))
-    steps = period.steps()
-    assert [day for step in steps for day in step.all()] == period.all()
+def test_the_days_are_those_of_turns_and_not_of_readings(weeks: World) -> None:
+    last = default_period(weeks.log).end
+    weeks.clock.move(days=40)
+    weeks.log.append(None, "accessed", {})
+    weeks.index.refresh()
+    assert default_period(weeks.log).end == last
+    july = Period(date(2026, 7, 1), date(2026, 8, 1))
+    assert Counts.read(weeks.log, july).events == {"accessed": 1}
