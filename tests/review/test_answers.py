@@ -100,6 +100,17 @@ def test_what_is_flagged_is_read_by_another_first(world: World, ann: Account, it
     assert (found.turn, found.band) == (item.turn, Band.URGENT)
 
 
+def test_what_is_flagged_afterwards_is_read_by_another_too(
+    world: World, ann: Account, item: Item
+) -> None:
+    world.answers.give(item, ann, "first", NO)
+    world.answers.give(item, ann, "after", replace(NO, urgent=True), "I saw it late.")
+    world.queue.release(item.turn, ann)
+    found = world.queue.take(world.account("ben"))
+    assert found is not None
+    assert (found.turn, found.band) == (item.turn, Band.URGENT)
+
+
 def test_contradictions_go_to_the_lead_safety_first(world: World) -> None:
     ann, ben = world.account("ann"), world.account("ben")
     for text in (said("age_claim"), said("risk_disclosure")):

@@ -1,3 +1,7 @@
+import pytest
+from typer.testing import CliRunner
+
+from corroborator.cli import app
 from corroborator.review.answers import Judgement
 from corroborator.review.desk import Desk
 from corroborator.review.proposals import Draft
@@ -25,3 +29,23 @@ def test_what_outlives_a_conversation_is_listed(world: World) -> None:
         "answers of reviewers, without their reasons: 1",
         "a reviewer's sentence: proposal 1 (age_claim)",
     ]
+
+
+def test_the_command_that_erases_names_them(
+    world: World, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORROBORATOR_MASTER_KEY", "A" * 43 + "=")
+    world.say(said("age_claim"), "I see.", "c")
+    desk = Desk.open(world.log, world.guard.engine, world.clock)
+    desk.index.refresh()
+    ann = world.account("ann")
+    item = desk.queue.take(ann)
+    assert item is not None
+    desk.answers.give(item, ann, "first", Judgement("yes", "no", "no"))
+    desk.propose(item, ann, Draft("age_claim", True, "assertion", "I turned thirty in May."))
+    desk.close()
+    done = CliRunner().invoke(app, ["audit", "erase", "c", "--yes", "--audit", store_url])
+    assert done.exit_code == 0, done.output
+    assert "Kept: answers of reviewers, without their reasons: 1" in done.output
+    assert "Kept: a reviewer's sentence: proposal 1 (age_claim)" in done.output
+    assert "turned thirty" not in done.output

@@ -183,13 +183,14 @@ def _require_reason(stage: Stage, judgement: Judgement, own: Sequence[Given], re
 
 
 def _move(connection: Connection, turn: int, stage: Stage, *, urgent: bool) -> None:
-    """Count a first answer; what somebody finds urgent is read by another."""
-    if stage != "first":
+    """Count a first answer; what a reader finds urgent, first or afterwards, is read by another."""
+    if stage == "lead":
         return
     row = connection.execute(select(queue).where(queue.c.turn == turn)).one()
     wanted = max(row.wanted, 2) if urgent else row.wanted
-    values = {"done": row.done + 1, "wanted": wanted, "waiting": row.done + 1 < wanted}
-    if urgent:
+    done = row.done + (stage == "first")
+    values = {"done": done, "wanted": wanted, "waiting": done < wanted}
+    if urgent and done < wanted:
         values |= {"band": int(Band.URGENT), "place": 0.0}
     connection.execute(queue.update().where(queue.c.turn == turn).values(values))
 

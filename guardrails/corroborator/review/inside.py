@@ -43,7 +43,7 @@ class Why:
         protected: whether it is a disclosure.
         reliance: what a reply would take for granted; empty for a disclosure.
         probability, threshold: it counts from the threshold on.
-        sure: whether it was said with certainty.
+        sure: whether it was said with certainty; of no concern for a disclosure.
         example, contrast: the nearest that counts, and the nearest that does not.
         said: the words it was found in; empty where no text is kept.
     """
@@ -175,7 +175,7 @@ def _thread(thread: Thread | None) -> str:
     sure = "with certainty" if thread.certainty >= _SURE else "without certainty"
     adopted = ""
     if thread.adopted:
-        adopted = f"; replies took it over: {thread.adopted}"
+        adopted = f"; taken over by {thread.adopted} of the replies"
     return f"{thread.status}; said {times}, {sure}{adopted}"
 
 
