@@ -1,11 +1,12 @@
 # ruff: noqa: INP001, T201 - a script, which prints
 """How fast the review desk's pages are with a million turns.
 
-    python benchmarks/review_pages.py [--turns 1000000]
+    python benchmarks/review_pages.py [--turns 1000000] [--write docs/review.md]
 
 Fills a store in a temporary folder by bulk inserts (rows as the index writes them, events without
 content, and the answers of reviewers to one turn in fifty), then asks for each page some times. Every time is also given as a ratio to the page that
-only tells the keys, which does no more than look the reader up.
+only tells the keys, which does no more than look the reader up. With ``--write`` the table goes into
+a page of the documentation.
 """
 
 import argparse
@@ -193,11 +194,34 @@ def _median(client: TestClient, method: str, path: str, csrf: str) -> float:
     return statistics.median(times)
 
 
+def table(times: dict[str, float], count: int) -> str:
+    """Return the times as Markdown."""
+    rows = [
+        f"| {name} | {milliseconds:.0f} ms | {milliseconds / times['keys']:.1f} |"
+        for name, milliseconds in times.items()
+    ]
+    head = f"Median of {ASKED}, with {count:,} turns, of which one in {READ} was answered:"
+    return "\n".join(
+        [head, "", "| page | time | ratio to the page of keys |", "|---|--:|--:|", *rows]
+    )
+
+
+def write(page: Path, measured: str) -> None:
+    """Put a table between the marks of a page."""
+    text = page.read_text("utf-8")
+    before, _, rest = text.partition("<!-- measured: pages -->\n")
+    _, mark, after = rest.partition("<!-- end -->")
+    if not mark:
+        raise SystemExit(f"{page} has no place for what was measured")
+    page.write_text(f"{before}<!-- measured: pages -->\n{measured}\n{mark}{after}", "utf-8")
+
+
 def main() -> None:
     """Fill a store, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=1_000_000)
-    count = parser.parse_args().turns
+    parser.add_argument("--write", type=Path, metavar="PAGE")
+    given = parser.parse_args()
     policy = load_policy()
     engine = Engine.load(policy, load_encoder(policy.encoder))
     with (
@@ -208,19 +232,24 @@ def main() -> None:
     ):
         prepare(log.store)
         started = time.perf_counter()
-        fill(log, count, tuple(engine.taxonomy.domains))
-        print(f"{count} turns, filled in {time.perf_counter() - started:.0f} s")
+        fill(log, given.turns, tuple(engine.taxonomy.domains))
+        print(f"filled in {time.perf_counter() - started:.0f} s", flush=True)
         desk = Desk.open(log, engine)
-        app = create_app(desk, ["testserver"])
-        client = TestClient(app, follow_redirects=False)
-        client.post("/sign-in", data={"token": invite(log, "lead", "lead", now)})
-        started = time.perf_counter()
-        csrf = client.get("/").text.partition('name="csrf" value="')[2].partition('"')[0]
-        first = (time.perf_counter() - started) * 1000
-        times = {"queue, first time": first} | measure(client, csrf)
-        for name, milliseconds in times.items():
-            print(f"{name:18} {milliseconds:8.1f} ms  {milliseconds / times['keys']:6.1f} x keys")
+        measured = table(pages(desk, log), given.turns)
         desk.close()
+    print(measured)
+    if given.write is not None:
+        write(given.write, measured)
+
+
+def pages(desk: Desk, log: AuditLog) -> dict[str, float]:
+    """Return the time of each page for a lead, in ms; also of the first one after a start."""
+    client = TestClient(create_app(desk, ["testserver"]), follow_redirects=False)
+    client.post("/sign-in", data={"token": invite(log, "lead", "lead", now)})
+    started = time.perf_counter()
+    csrf = client.get("/").text.partition('name="csrf" value="')[2].partition('"')[0]
+    first = (time.perf_counter() - started) * 1000
+    return measure(client, csrf) | {"queue, the first time after a start": first}
 
 
 if __name__ == "__main__":

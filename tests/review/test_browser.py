@@ -19,6 +19,8 @@ from review_desk import CHROMIUM, Served
 PHONE, DESKTOP = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=900)
 LEADS = ("/", "/queue/fired", "/disputes", "/proposals", "/watch", "/shadow", "/agreement", "/keys")
 
+expect.set_options(timeout=30_000)  # the machine may be busy
+
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="*** NO BROWSER: chromium is missing")
 
 
@@ -54,7 +56,8 @@ def context(chromium: Browser, served: Served) -> Iterator[BrowserContext]:
 def sign_in(context: BrowserContext, served: Served, name: str) -> Page:
     page = context.new_page()
     page.goto("/")
-    page.keyboard.type(served.tokens[name])  # the field has the focus
+    expect(page.get_by_label("Your token")).to_be_focused()
+    page.keyboard.type(served.tokens[name])
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="What waits")).to_be_visible()
     return page
@@ -180,7 +183,7 @@ def test_from_a_wrong_decision_to_an_exemplar(context: BrowserContext, served: S
     page.get_by_role("button", name="Propose").click()
     page.get_by_role("button", name="See what it would change").click()
     expect(page.get_by_role("heading", name="past decisions would change")).to_be_visible(
-        timeout=240_000
+        timeout=600_000
     )
     assert problems(page) == ""
     page.get_by_role("button", name="Accept").click()
@@ -193,5 +196,5 @@ def test_the_shadow_says_what_steering_would_have_done(
     page = sign_in(context, served, "lead")
     page.get_by_role("link", name="Shadow").click()
     page.get_by_role("button", name="Decide the latest").click()
-    expect(page.get_by_text("turns were decided again")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("turns were decided again")).to_be_visible(timeout=300_000)
     assert problems(page) == ""

@@ -10,10 +10,8 @@ from corroborator.exemplars import user_exemplars
 from corroborator.review.accounts import Account
 from corroborator.review.proposals import Draft, Proposals, copies
 from corroborator.review.queue import Item
-from review.desk import BOTH, World
+from review.desk import World
 from tiny_world import CANARY, TAXONOMY, everything_told
-
-STORES = BOTH
 
 GOOD = Draft("alcohol_use_report", True, "assertion", "Two small beers on a Friday, never more.")
 HEARD = ["I told you about my two glasses of red again this evening."]

@@ -75,10 +75,11 @@ def create_app(desk: Desk, hosts: Sequence[str], *, secure: bool = False) -> Fas
 
 
 def _follow(desk: Desk, stop: threading.Event) -> None:
-    """Keep the index level with the log until the desk closes."""
+    """Keep the desk level with the log until it closes."""
     while not stop.is_set():
         try:
             desk.index.refresh()
+            desk.disputes.reviewed()  # in memory before somebody asks for it
         except CorroboratorError as error:  # a locked store; the next time may do
             _LOG.warning("the index could not follow the log: %s", type(error).__name__)
         stop.wait(_REFRESH_SECONDS)

@@ -1,8 +1,11 @@
 """What the reviews say of the detectors: how much of what they find is right, and what they miss."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from corroborator.review.answers import Judgement
 from corroborator.review.counts import Counts, Slice
 from corroborator.review.disputes import Reviewed
 from corroborator.review.facts import Band
@@ -62,10 +65,15 @@ class Quality:
         counts = self.counts.of(Slice(self.wanted.version, self.wanted.language, family))
         question = "fits" if family in self.disclosures else "rests"
         for band in (Band.URGENT, Band.FIRED):
-            said = [
-                getattr(r.verdict.judgement, question)
-                for r in self.reviewed
-                if r.family == family and r.sample is None and r.band is band
-            ]
+            said = [getattr(j, question) for j in self._of_fires.get((family, band), ())]
             hits = said.count("yes")
             yield Stratum(hits, hits + said.count("no"), counts[f"band:{int(band)}"])
+
+    @cached_property
+    def _of_fires(self) -> Mapping[tuple[str | None, Band], list[Judgement]]:
+        """What reviews of turns that fired come to, by family and the part of the queue."""
+        found: dict[tuple[str | None, Band], list[Judgement]] = defaultdict(list)
+        for one in self.reviewed:
+            if one.sample is None:
+                found[one.family, one.band].append(one.verdict.judgement)
+        return found
