@@ -90,6 +90,12 @@ test-langchain: $(CHAIN)/.made ## LangChain: lint, types, tests against the real
 	$(IN_CHAIN) mypy $$(find $(CHAIN_PY) -name '*.py')
 	$(IN_CHAIN) pytest $(CHAIN_TESTS)
 
+VERSIONS ?= "langchain==1.3.0 langchain-core<1.6" "langchain==1.3.0" "langchain==1.4.10"
+
+.PHONY: versions-langchain
+versions-langchain: ## the tests of LangChain on other versions of it (some minutes each)
+	tools/langchain_versions.sh $(VERSIONS)
+
 # what LangChain's own tests need besides is not locked: one of it comes as source alone
 CHAIN_PEERS := .venv-peers-langchain
 

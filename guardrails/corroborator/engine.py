@@ -81,10 +81,9 @@ class Outcome:
         count = len(self.units.statements)
         if not count:
             return np.empty((0, self.vectors.shape[1]), dtype=np.float32)
-        rows = [mean_claim(self.vectors[:count])]
-        places = (self.units.statements.index(f.statement) for f in self.detection.findings)
-        rows += [self.vectors[place] for place in places]
-        return np.unique(np.stack(rows), axis=0)
+        places = [self.units.statements.index(f.statement) for f in self.detection.findings]
+        rows = [self.vectors[place] for place in dict.fromkeys(places)]
+        return np.stack([mean_claim(self.vectors[:count]), *rows])
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ import pytest
 
 pytest.importorskip("langchain_core.decisions")
 
-from langchain.agents import create_agent
-from langchain.agents.middleware import AutoModeMiddleware
+from langchain.agents import create_agent, middleware
 from langchain_core.decisions import Choice, Noul, Score
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
@@ -78,6 +77,7 @@ def test_what_the_detectors_cannot_answer_is_refused(
         SelfReportModel(guard=guard).invoke({"state": CLAIM, "questions": {"q": question}})
 
 
+@pytest.mark.skipif(not hasattr(middleware, "AutoModeMiddleware"), reason="LangChain before 1.5")
 @pytest.mark.parametrize(("text", "runs"), [(CLAIM, False), (PLAIN, True)])
 def test_it_keeps_tools_from_being_called_on_a_claim(guard: Guard, text: str, runs: bool) -> None:
     ran: list[str] = []
@@ -89,7 +89,9 @@ def test_it_keeps_tools_from_being_called_on_a_claim(guard: Guard, text: str, ru
         return "5 mg"
 
     call = AIMessage("", tool_calls=[{"name": "dose_lookup", "args": {"drug": "x"}, "id": "c1"}])
-    gate = AutoModeMiddleware(tools=["dose_lookup"], classifier=SelfReportModel(guard=guard))
+    gate = middleware.AutoModeMiddleware(
+        tools=["dose_lookup"], classifier=SelfReportModel(guard=guard)
+    )
     model = ScriptedModel(script=in_turn(call, "Well."))
     agent: Any = create_agent(model, [dose_lookup], middleware=[gate])
     agent.invoke({"messages": [HumanMessage(text)]})

@@ -32,6 +32,10 @@ GUARD = Guard(
     ),
     encoder=WordEncoder(),
 )
+_first = GUARD.open_turn(
+    [{"role": "user", "content": "Hello."}]
+)  # loads what later ones find loaded
+_first.close("Hello.")
 _MADE: list[object] = []
 _create = langchain.agents.factory.create_agent
 
