@@ -13,7 +13,7 @@ LAYERS = [
     {"errors", "version", "resources", "yaml_file", "taxonomy", "messages", "statements"}
     | {"observing"},
     {"support_resources", "texts", "policy", "encoders", "heads", "exemplars", "evidence"},
-    {"findings", "ledger", "detectors", "reply_check", "reply_bank", "model"},
+    {"findings", "ledger", "detectors", "phrasing", "reply_check", "reply_bank", "model"},
     {"conversation", "decision", "steering", "drafts"},
     {"audit", "streaming"},
     {"engine", "record"},

@@ -14,6 +14,7 @@ from corroborator.errors import ConfigError, DataError, EncoderError
 from corroborator.exemplars import bank_hash
 from corroborator.model import (
     CERTAINTIES,
+    PHRASING,
     REPLIES,
     STATEMENTS,
     VECTORS,
@@ -28,7 +29,7 @@ from corroborator.model import (
 )
 from tiny_world import DOMAINS, PROTECTED, TAXONOMY, WordEncoder
 
-FILES = [STATEMENTS, CERTAINTIES, REPLIES, VECTORS]
+FILES = [STATEMENTS, CERTAINTIES, REPLIES, PHRASING, VECTORS]
 Changed = Callable[[dict[str, Any]], object]
 
 

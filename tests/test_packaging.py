@@ -58,6 +58,7 @@ SHIPPED = (
     ("embeddings", "heads", "statements.npz"),
     ("embeddings", "heads", "certainty.npz"),
     ("embeddings", "heads", "replies.npz"),
+    ("embeddings", "heads", "phrasing.npz"),
     ("embeddings", "exemplars", "ordinary.jsonl"),
     ("embeddings", "exemplars", "protected", "risk_disclosure.jsonl"),
     ("embeddings", "replies", "risk_disclosure.jsonl"),

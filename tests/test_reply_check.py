@@ -11,9 +11,9 @@ from corroborator.reply_check import (
     pair_features,
 )
 from corroborator.statements import read_message
-from tiny_world import FAULTS, WordEncoder, reply_heads, said
+from tiny_world import FAULTS, WordEncoder, reply_heads, reply_phrasing, said
 
-CHECKER = ReplyChecker(reply_heads())
+CHECKER = ReplyChecker(reply_heads(), reply_phrasing())
 ENCODER = WordEncoder()
 
 words = st.sampled_from([*FAULTS, "age_claim", "sleep_report", "yes", "you", "tea"])

@@ -141,7 +141,8 @@ def test_what_is_fitted_loads_and_finds(_fitted: Path) -> None:  # noqa: PT019 -
 
 
 def test_the_reply_heads_tell_faults(_fitted: Path) -> None:  # noqa: PT019 - its value is used
-    checker = ReplyChecker(load_model(_fitted, ENCODER, TAXONOMY).replies)
+    model = load_model(_fitted, ENCODER, TAXONOMY)
+    checker = ReplyChecker(model.replies, model.phrasing)
     claims = ENCODER.encode(["I told you of age_claim at noon."])
     for draft, colludes, corrects in (
         ("So k3 k3 k3 it is.", True, False),

@@ -23,6 +23,7 @@ from corroborator.fitting import PRIOR
 from corroborator.heads import Gate, Heads
 from corroborator.model import (
     CERTAINTIES,
+    PHRASING,
     REPLIES,
     STATEMENTS,
     VECTORS,
@@ -31,6 +32,7 @@ from corroborator.model import (
     pack_vectors,
     taxonomy_ids,
 )
+from corroborator.phrasing import BUCKETS, Blend, Phrasing
 from corroborator.reply_check import COLLUSION, OVER_CORRECTION
 from corroborator.taxonomy import load_taxonomy
 
@@ -117,6 +119,12 @@ def reply_heads() -> Heads:
     return replace(sentence, weights=np.hstack([sentence.weights, shared]))
 
 
+def reply_phrasing() -> Phrasing:
+    """Return a phrasing that tells nothing: a reply is what its sentences are."""
+    blends = {gate: Blend(1.0, 0.0, 0.0, THRESHOLD) for gate in (COLLUSION, OVER_CORRECTION)}
+    return Phrasing(np.ones(BUCKETS, np.float32), np.zeros((2, BUCKETS), np.float32), blends)
+
+
 def _heads(families: tuple[str, ...], gates: dict[str, tuple[str, ...]]) -> Heads:
     weights = np.zeros((len(families) + 1, DIMENSIONS), dtype=np.float32)
     for row, family in enumerate(families):
@@ -137,6 +145,7 @@ def write_model(folder: Path, encoder: Encoder) -> Path:
         STATEMENTS: statement_heads().to_bytes(),
         CERTAINTIES: certainty_heads().to_bytes(),
         REPLIES: reply_heads().to_bytes(),
+        PHRASING: reply_phrasing().to_bytes(),
         VECTORS: pack_vectors({"exemplars": vectors}),
     }
     (folder / "heads").mkdir(parents=True)

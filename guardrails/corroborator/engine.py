@@ -114,7 +114,15 @@ class Engine:
             _own_bank(policy, encoder, taxonomy),
         )
         texts = load_texts(policy.texts)
-        return cls(policy, taxonomy, texts, encoder, model, detector, ReplyChecker(model.replies))
+        return cls(
+            policy,
+            taxonomy,
+            texts,
+            encoder,
+            model,
+            detector,
+            ReplyChecker(model.replies, model.phrasing),
+        )
 
     def open(self, given: TurnInput) -> Outcome:
         """Judge a turn up to the steering."""

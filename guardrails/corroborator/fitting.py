@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from corroborator.errors import ConfigError
 from corroborator.exemplars import Vectors
 from corroborator.heads import Floats, Gate, Heads, pooled, sigmoid
+from corroborator.phrasing import BUCKETS, Blend, Counts, Phrasing, rarities, weighted
 
 ALWAYS_FITTED = -1
 
@@ -63,6 +64,17 @@ def fit_heads(rows: Rows, gates: Mapping[str, Sequence[str]]) -> Heads:
     Raises:
         ConfigError: scikit-learn is missing, or a class of a gate has fewer than ten rows.
     """
+    return fit_and_judge(rows, gates)[0]
+
+
+def fit_and_judge(
+    rows: Rows, gates: Mapping[str, Sequence[str]]
+) -> tuple[Heads, dict[str, Floats]]:
+    """Fit as `fit_heads` does; return each gate's calibrated log odds of the judged rows as well.
+
+    They come from heads that did not see the row; rows that are never judged have 0 before
+    calibration.
+    """
     _, threadpool_limits = _libraries()
     for family in (name for families in gates.values() for name in families):
         if (count := int((rows.classes == family).sum())) < MIN_POSITIVES:
@@ -74,7 +86,63 @@ def fit_heads(rows: Rows, gates: Mapping[str, Sequence[str]]) -> Heads:
         fitted = {
             name: _gate(rows, held_out[name], tuple(families)) for name, families in gates.items()
         }
-    return Heads(heads.classes, heads.weights, heads.biases, fitted)
+    judged = {name: g.slope * held_out[name] + g.offset for name, g in fitted.items()}
+    return Heads(heads.classes, heads.weights, heads.biases, fitted), judged
+
+
+def fit_phrasing(
+    counts: Counts, rows: Rows, heads: Heads, judged: Mapping[str, Floats], strength: float
+) -> Phrasing:
+    """Fit what the phrasing of whole replies adds, and how it joins the scores of sentences.
+
+    Args:
+        counts: n-grams of each pool, shape (pools, `BUCKETS`); pools in the order of their names.
+        rows: the sentences that `heads` were fitted on; all rows of a pool are of one fold.
+        heads: of the sentences.
+        judged: from `fit_and_judge`.
+        strength: inverse regularisation of the weights of the n-grams.
+    """
+    _, threadpool_limits = _libraries()
+    rarity, used = rarities(counts), counts.any(axis=0)
+    features = weighted(counts, rarity)[:, used]
+    weights = np.zeros((len(heads.gates), BUCKETS), dtype=np.float32)
+    blends: dict[str, Blend] = {}
+    with threadpool_limits(1):
+        for row, (name, gate) in enumerate(heads.gates.items()):
+            positive = np.isin(rows.classes, gate.families)
+            sentences, happened, calm = _pooled(rows.pools, judged[name], positive, rows.calm)
+            told = _phrased_held_out(features, happened, _pool_folds(rows), strength)
+            joined = np.column_stack([sentences, told])
+            slopes, offset = _platt(joined, happened)
+            threshold = _threshold(
+                sigmoid(joined @ slopes + offset), happened, calm, rows.calm_fires
+            )
+            final, bias = _phrased(features, happened, strength)
+            weights[row, used] = _rounded(final)
+            shift = float(_rounded(np.array([offset + slopes[1] * bias]))[0])
+            blends[name] = Blend(float(slopes[0]), float(slopes[1]), shift, threshold)
+    return Phrasing(rarity.astype(np.float32), weights, blends)
+
+
+def _pool_folds(rows: Rows) -> NDArray[np.intp]:
+    _, first = np.unique(np.array(rows.pools), return_index=True)
+    return rows.folds[first]
+
+
+def _phrased_held_out(
+    features: Floats, happened: Labels, folds: NDArray[np.intp], strength: float
+) -> Floats:
+    told = np.zeros(len(features))
+    for fold in np.unique(folds):
+        test = folds == fold
+        weights, bias = _phrased(features[~test], happened[~test], strength)
+        told[test] = features[test] @ weights + bias
+    return told
+
+
+def _phrased(features: Floats, happened: Labels, strength: float) -> tuple[Floats, float]:
+    _, weights, biases = _logistic(features, happened, strength, "balanced")
+    return weights[1], float(biases[1])
 
 
 def _held_out(rows: Rows, gates: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
@@ -110,9 +178,11 @@ def _gate(rows: Rows, scores: Floats, families: tuple[str, ...]) -> Gate:
         positive[judged],
         rows.calm[judged],
     )
-    slope, offset = _platt(highest, happened)
+    (slope,), offset = _platt(highest[:, None], happened)
     probability = sigmoid(slope * highest + offset)
-    return Gate(families, slope, offset, _threshold(probability, happened, calm, rows.calm_fires))
+    return Gate(
+        families, float(slope), offset, _threshold(probability, happened, calm, rows.calm_fires)
+    )
 
 
 def _logistic(
@@ -151,12 +221,11 @@ def _pooled(
     return together, any_positive, all_calm
 
 
-def _platt(scores: Floats, positive: Labels) -> tuple[float, float]:
-    """Calibrate held-out scores to probabilities at a share of `PRIOR` positives."""
-    _, weight, bias = _logistic(scores[:, None], positive, 1e6, "balanced")
+def _platt(scores: Floats, positive: Labels) -> tuple[Floats, float]:
+    """Calibrate held-out scores (rows, kinds) to probabilities at a share of `PRIOR` positives."""
+    _, weight, bias = _logistic(scores, positive, 1e6, "balanced")
     offset = float(bias[1]) + float(np.log(PRIOR / (1 - PRIOR)))
-    slope, offset = _rounded(np.array([weight[1, 0], offset]))
-    return float(slope), float(offset)
+    return _rounded(weight[1]), float(_rounded(np.array([offset]))[0])
 
 
 def _threshold(probability: Floats, positive: Labels, calm: Labels, calm_fires: float) -> float:

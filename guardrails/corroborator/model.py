@@ -1,8 +1,8 @@
 """A fitted model: heads, the bank they were fitted on, and the manifest that binds them.
 
-A model is a folder: ``manifest.json``, ``heads/statements.npz``, ``heads/replies.npz`` and
-``heads/vectors.npz`` (the bank's vectors, stored in half precision); ``exemplars/`` beside them where
-it was fitted with a user's own. The shipped one is ``embeddings/``.
+A model is a folder: ``manifest.json``, ``heads/statements.npz``, ``heads/certainty.npz``,
+``heads/replies.npz``, ``heads/phrasing.npz`` and ``heads/vectors.npz`` (the bank's vectors, stored in
+half precision); ``exemplars/`` beside them where it was fitted with a user's own. The shipped one is ``embeddings/``.
 """
 
 import hashlib
@@ -29,11 +29,13 @@ from corroborator.exemplars import (
     shipped_exemplars,
 )
 from corroborator.heads import Heads
+from corroborator.phrasing import Phrasing
 from corroborator.resources import resource
 from corroborator.taxonomy import Taxonomy
 
 STATEMENTS, CERTAINTIES = "heads/statements.npz", "heads/certainty.npz"
-REPLIES, VECTORS = "heads/replies.npz", "heads/vectors.npz"
+REPLIES, PHRASING = "heads/replies.npz", "heads/phrasing.npz"
+VECTORS = "heads/vectors.npz"
 
 
 class Manifest(BaseModel):
@@ -65,8 +67,8 @@ class Manifest(BaseModel):
     @field_validator("files")
     @classmethod
     def _whole(cls, files: Mapping[str, str]) -> Mapping[str, str]:
-        if set(files) != {STATEMENTS, CERTAINTIES, REPLIES, VECTORS}:
-            raise ValueError("a model has three files")
+        if set(files) != {STATEMENTS, CERTAINTIES, REPLIES, PHRASING, VECTORS}:
+            raise ValueError("a model has five files")
         return files
 
 
@@ -79,6 +81,7 @@ class Model:
         hash: sha256 of the manifest: the model's identity in records and scores.
         bank: the exemplars with their vectors.
         statements, certainty, replies: the heads.
+        phrasing: of whole replies.
     """
 
     manifest: Manifest
@@ -87,6 +90,7 @@ class Model:
     statements: Heads
     certainty: Heads
     replies: Heads
+    phrasing: Phrasing
 
 
 def load_model(folder: Path | None, encoder: Encoder, taxonomy: Taxonomy) -> Model:
@@ -129,6 +133,7 @@ def load_model(folder: Path | None, encoder: Encoder, taxonomy: Taxonomy) -> Mod
         Heads.from_bytes(content[STATEMENTS]),
         Heads.from_bytes(content[CERTAINTIES]),
         Heads.from_bytes(content[REPLIES]),
+        Phrasing.from_bytes(content[PHRASING]),
     )
 
 

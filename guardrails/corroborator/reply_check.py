@@ -1,7 +1,8 @@
 """A turn and a draft in, an assessment of the draft out.
 
 The unit is the pair of a claim and a sentence of the reply: the same sentence is fine after one
-claim and adopts another. Every sentence is read, whatever the length of the draft.
+claim and adopts another. Every sentence is read, whatever the length of the draft. The phrasing of
+the whole draft is read beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from corroborator.exemplars import Vectors
 from corroborator.heads import Floats, Heads, pooled, sigmoid
+from corroborator.phrasing import Phrasing
 from corroborator.statements import Statement
 
 COLLUSION, OVER_CORRECTION = "collusion", "over_correction"
@@ -85,9 +87,15 @@ def mean_claim(vectors: Vectors) -> Vectors:
 
 @dataclass(frozen=True)
 class ReplyChecker:
-    """The fitted reply heads: `COLLUSION`, `OVER_CORRECTION` and one for each code."""
+    """What was fitted on replies.
+
+    Attributes:
+        heads: `COLLUSION`, `OVER_CORRECTION` and one for each code, of a sentence.
+        phrasing: of the whole reply, for `COLLUSION` and `OVER_CORRECTION`.
+    """
 
     heads: Heads
+    phrasing: Phrasing
 
     def assess(
         self, claims: Vectors, sentences: Sequence[Statement], vectors: Vectors
@@ -104,8 +112,9 @@ class ReplyChecker:
         scores = np.max(
             [self.heads.scores(pair_features(claim, vectors)) for claim in claims], axis=0
         )
-        colludes, collusion = self._reply(scores, COLLUSION)
-        corrects, correction = self._reply(scores, OVER_CORRECTION)
+        phrased = self.phrasing.scores(sentence.text for sentence in sentences)
+        colludes, collusion = self._reply(scores, phrased, COLLUSION)
+        corrects, correction = self._reply(scores, phrased, OVER_CORRECTION)
         codes = [name for name in self.heads.names if name not in (COLLUSION, OVER_CORRECTION)]
         by_code = sigmoid(scores[:, self.heads.columns(codes)])
         marked = (
@@ -122,9 +131,11 @@ class ReplyChecker:
             len(sentences),
         )
 
-    def _reply(self, scores: Floats, head: str) -> tuple[bool, float]:
-        probability = float(sigmoid(np.array(pooled(scores[:, self.heads.column(head)]))))
-        return probability >= self.heads.thresholds[head], probability
+    def _reply(self, scores: Floats, phrased: Mapping[str, float], head: str) -> tuple[bool, float]:
+        sentences = pooled(scores[:, self.heads.column(head)])
+        log_odds = self.phrasing.log_odds(head, sentences, phrased[head])
+        probability = float(sigmoid(np.array(log_odds)))
+        return probability >= self.phrasing.blends[head].threshold, probability
 
     def _marked(
         self,

@@ -15,10 +15,18 @@ from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.encoders import Encoder
 from corroborator.errors import ConfigError, DataError
 from corroborator.exemplars import ORDINARY, Exemplar, Vectors, bank_hash
-from corroborator.fitting import ALWAYS_FITTED, PRIOR, Rows, fit_heads
+from corroborator.fitting import (
+    ALWAYS_FITTED,
+    PRIOR,
+    Rows,
+    fit_and_judge,
+    fit_heads,
+    fit_phrasing,
+)
 from corroborator.heads import Heads
 from corroborator.model import (
     CERTAINTIES,
+    PHRASING,
     REPLIES,
     STATEMENTS,
     VECTORS,
@@ -29,6 +37,7 @@ from corroborator.model import (
     taxonomy_ids,
     unpack_vectors,
 )
+from corroborator.phrasing import Phrasing, ngram_counts
 from corroborator.reply_bank import ReplySentence, read_replies, replies_hash
 from corroborator.reply_check import (
     COLLUSION,
@@ -44,7 +53,7 @@ from corroborator.version import __version__
 
 REPLY_FOLDS = 5
 
-STATEMENT_STRENGTH, REPLY_STRENGTH = 1.0, 3.0
+STATEMENT_STRENGTH, REPLY_STRENGTH, PHRASING_STRENGTH = 1.0, 3.0, 10.0
 """Inverse regularisation of the heads (scikit-learn's C)."""
 
 STATEMENT_FIRES, REPLY_FIRES = 0.02, 0.03
@@ -121,10 +130,12 @@ def fit_model(
     stored = unpack_vectors(packed)
     if {name: len(rows) for name, rows in stored.items()} != banks.sizes:
         raise DataError("the stored vectors are those of other banks; fit without them")
+    replies, phrasing = fit_replies(banks, stored, taxonomy)
     content = {
         STATEMENTS: fit_statements(banks, stored, taxonomy).to_bytes(),
         CERTAINTIES: fit_certainty(banks, stored).to_bytes(),
-        REPLIES: fit_replies(banks, stored, taxonomy).to_bytes(),
+        REPLIES: replies.to_bytes(),
+        PHRASING: phrasing.to_bytes(),
         VECTORS: packed,
     }
     manifest = Manifest(
@@ -186,15 +197,17 @@ def fit_certainty(banks: Banks, stored: dict[str, Vectors]) -> Heads:
     return fit_heads(rows, {CERTAINTY: ("sure",)})
 
 
-def fit_replies(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy) -> Heads:
-    """Fit the reply heads; a reply is judged by its worst sentence, so it is one pool."""
+def fit_replies(
+    banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy
+) -> tuple[Heads, Phrasing]:
+    """Fit what judges replies: heads for their sentences, a reply being one pool, and phrasing."""
     items = banks.replies
     rows = Rows(
         reply_features(banks, stored),
         np.array([_reply_class(item) for item in items]),
         _case_folds([item.case for item in items]),
         np.array([item.side == "good" for item in items]),
-        [f"{item.case}/{item.side}" for item in items],
+        [_reply_id(item) for item in items],
         REPLY_STRENGTH,
         REPLY_FIRES,
     )
@@ -202,13 +215,22 @@ def fit_replies(banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy) ->
         COLLUSION: [code for code in taxonomy.codes if code.startswith("K")],
         OVER_CORRECTION: [code for code in taxonomy.codes if code.startswith("O")],
     }
-    return fit_heads(rows, codes)
+    heads, judged = fit_and_judge(rows, codes)
+    replies: dict[str, list[str]] = {}
+    for item in items:
+        replies.setdefault(_reply_id(item), []).append(normalise(item.text))
+    counts = np.stack([ngram_counts(replies[name]) for name in sorted(replies)])
+    return heads, fit_phrasing(counts, rows, heads, judged, PHRASING_STRENGTH)
 
 
 def _statement_class(item: Exemplar) -> str:
     if item.positive or item.family == ORDINARY:
         return item.family
     return f"contrast:{item.family}"
+
+
+def _reply_id(item: ReplySentence) -> str:
+    return f"{item.case}/{item.side}"
 
 
 def _reply_class(item: ReplySentence) -> str:
