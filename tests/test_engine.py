@@ -68,6 +68,19 @@ def test_an_old_finding_does_not_fire_again(engine: Engine) -> None:
     assert outcome.after.turn == 2
 
 
+def test_a_reply_colludes_with_what_was_said_now_or_earlier(engine: Engine) -> None:
+    said_now = opened(engine, said("age_claim"))
+    plain = opened(engine, PLAIN)
+    later = opened(engine, PLAIN, ledger=said_now.after.model_copy(update={"seen": 0}))
+    assert later.after.open_threads()
+    assert said_now.premise == later.premise == 0
+    assert plain.premise < -1
+    draft = "That is k1 of you."
+    assert engine.assess(said_now, draft).colludes
+    assert engine.assess(later, draft).colludes
+    assert engine.assess(plain, draft).collusion < engine.assess(later, draft).collusion
+
+
 def test_other_roles_are_not_read(engine: Engine) -> None:
     messages = read_messages(
         [{"role": role, "content": said("risk_disclosure")} for role in ("system", "tool")]

@@ -56,6 +56,18 @@ def test_a_sentence_at_fault_is_marked_with_its_place_and_code() -> None:
     assert assessment.codes["K4"] < 0.1
 
 
+def test_less_to_collude_with_is_less_collusion() -> None:
+    sentences = read_message("That is k3 of you. And o7 it is.").statements
+    vectors = ENCODER.encode([s.text for s in sentences])
+    full, less = (
+        CHECKER.assess(ENCODER.encode([said("age_claim")]), sentences, vectors, premise)
+        for premise in (0.0, -30.0)
+    )
+    assert full.colludes
+    assert not less.colludes
+    assert less.over_correction == full.over_correction
+
+
 def test_a_reply_without_fault_has_no_marks() -> None:
     assessment = assessed("How are you today? Have some tea.", said("age_claim"))
     assert not assessment.colludes

@@ -18,6 +18,7 @@ from corroborator.encoders import Encoder
 from corroborator.evidence import Evidence
 from corroborator.exemplars import ExemplarBank, Vectors, user_exemplars
 from corroborator.findings import Detection
+from corroborator.heads import log_odds
 from corroborator.ledger import Ledger, advance
 from corroborator.messages import Message
 from corroborator.model import Model, load_model
@@ -84,6 +85,14 @@ class Outcome:
         places = [self.units.statements.index(f.statement) for f in self.detection.findings]
         rows = [self.vectors[place] for place in dict.fromkeys(places)]
         return np.stack([mean_claim(self.vectors[:count]), *rows])
+
+    @property
+    def premise(self) -> float:
+        """Log odds that there is something to collude with, at most 0: now, or since earlier."""
+        if self.after.open_threads() or self.after.holds_risk():
+            return 0.0
+        likeliest = max(self.detection.claim_before_protected, self.detection.protected)
+        return min(0.0, float(log_odds(np.array(likeliest))))
 
 
 @dataclass(frozen=True)
@@ -187,7 +196,7 @@ class Engine:
     def assess(self, outcome: Outcome, draft: str) -> Assessment:
         """Judge a draft against a turn; every sentence of it is read."""
         sentences, vectors = self.read_reply(draft)
-        return self.checker.assess(outcome.claims, sentences, vectors)
+        return self.checker.assess(outcome.claims, sentences, vectors, outcome.premise)
 
     def read_reply(self, text: str) -> tuple[tuple[Statement, ...], Vectors]:
         """Return the sentences of a reply and their vectors, in order."""

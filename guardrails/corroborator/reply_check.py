@@ -98,7 +98,11 @@ class ReplyChecker:
     phrasing: Phrasing
 
     def assess(
-        self, claims: Vectors, sentences: Sequence[Statement], vectors: Vectors
+        self,
+        claims: Vectors,
+        sentences: Sequence[Statement],
+        vectors: Vectors,
+        premise: float = 0.0,
     ) -> Assessment:
         """Judge the sentences of a draft against the claims of a turn.
 
@@ -106,6 +110,8 @@ class ReplyChecker:
             claims: shape (claims, dimensions); none gives an empty assessment.
             sentences: where the sentences are in the draft.
             vectors: shape (sentences, dimensions), in the same order.
+            premise: log odds that the turn holds something to collude with, at most 0; they are
+                added to those of collusion.
         """
         if not len(claims) or not len(vectors):
             return Assessment(sentences=len(sentences))
@@ -113,7 +119,7 @@ class ReplyChecker:
             [self.heads.scores(pair_features(claim, vectors)) for claim in claims], axis=0
         )
         phrased = self.phrasing.scores(sentence.text for sentence in sentences)
-        colludes, collusion = self._reply(scores, phrased, COLLUSION)
+        colludes, collusion = self._reply(scores, phrased, COLLUSION, premise)
         corrects, correction = self._reply(scores, phrased, OVER_CORRECTION)
         codes = [name for name in self.heads.names if name not in (COLLUSION, OVER_CORRECTION)]
         by_code = sigmoid(scores[:, self.heads.columns(codes)])
@@ -131,10 +137,12 @@ class ReplyChecker:
             len(sentences),
         )
 
-    def _reply(self, scores: Floats, phrased: Mapping[str, float], head: str) -> tuple[bool, float]:
+    def _reply(
+        self, scores: Floats, phrased: Mapping[str, float], head: str, premise: float = 0.0
+    ) -> tuple[bool, float]:
         sentences = pooled(scores[:, self.heads.column(head)])
         log_odds = self.phrasing.log_odds(head, sentences, phrased[head])
-        probability = float(sigmoid(np.array(log_odds)))
+        probability = float(sigmoid(np.array(log_odds + premise)))
         return probability >= self.phrasing.blends[head].threshold, probability
 
     def _marked(
