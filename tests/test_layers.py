@@ -12,11 +12,21 @@ ROOT = Path(corroborator.__file__).parent
 LAYERS = [
     {"errors", "version", "resources", "yaml_file", "taxonomy", "messages", "statements"}
     | {"observing"},
-    {"support_resources", "texts", "policy", "encoders", "heads", "exemplars", "evidence"},
+    {
+        "archives",
+        "support_resources",
+        "texts",
+        "policy",
+        "encoders",
+        "heads",
+        "exemplars",
+        "evidence",
+    },
     {"findings", "ledger", "detectors", "phrasing", "reply_check", "reply_bank", "model"},
     {"conversation", "decision", "steering", "drafts"},
     {"audit", "streaming"},
     {"engine", "record"},
+    {"turn", "turn_log"},
     {"guard"},
 ]
 """From the bottom up: a module may know its own layer and those below it."""

@@ -25,10 +25,11 @@ from corroborator.errors import (
 )
 from corroborator.evidence import Evidence
 from corroborator.findings import Finding
-from corroborator.guard import ClosedTurn, Guard, Turn
+from corroborator.guard import Guard
 from corroborator.policy import Policy, load_policy, parse_policy
 from corroborator.reply_check import Assessment, MarkedSentence
 from corroborator.streaming import ReplyStream, StreamEnd
+from corroborator.turn import ClosedTurn, Turn
 from corroborator.version import __version__
 
 __all__ = [

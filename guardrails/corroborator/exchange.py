@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from corroborator.evidence import Evidence
-from corroborator.guard import ClosedTurn, Guard, Turn
+from corroborator.guard import Guard
 from corroborator.record import Draft
+from corroborator.turn import ClosedTurn, Turn
 
 ChatMessages = Sequence[Mapping[str, str]]
 

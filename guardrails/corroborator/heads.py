@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Self
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corroborator.errors import DataError
+from corroborator.archives import opened
 
 Floats = NDArray[np.float64]
 
@@ -136,18 +135,14 @@ class Heads:
         Raises:
             DataError: the content is no such archive.
         """
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                gates = json.loads(str(stored["gates"]))
-                return cls(
-                    tuple(str(name) for name in stored["classes"]),
-                    stored["weights"],
-                    stored["biases"],
-                    {
-                        name: Gate(**{**gate, "families": tuple(gate["families"])})
-                        for name, gate in gates.items()
-                    },
-                )
-        except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
-            problem = f"these heads cannot be read ({type(error).__name__}); run `corroborator fit`"
-            raise DataError(problem) from None
+        with opened(content, "these heads", "run `corroborator fit`") as stored:
+            gates = json.loads(str(stored["gates"]))
+            return cls(
+                tuple(str(name) for name in stored["classes"]),
+                stored["weights"],
+                stored["biases"],
+                {
+                    name: Gate(**{**gate, "families": tuple(gate["families"])})
+                    for name, gate in gates.items()
+                },
+            )

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal
-from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from corroborator.archives import opened
 from corroborator.encoders import Encoder
 from corroborator.errors import DataError, EncoderError
 from corroborator.exemplars import (
@@ -164,12 +164,8 @@ def unpack_vectors(content: bytes) -> dict[str, Vectors]:
     Raises:
         DataError: the content is not what `pack_vectors` wrote.
     """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            rows = {name: stored[name].astype(np.float32) for name in stored.files}
-    except (ValueError, TypeError, AttributeError, OSError, EOFError, BadZipFile) as error:
-        problem = f"these vectors cannot be read ({type(error).__name__}); fit without them"
-        raise DataError(problem) from None
+    with opened(content, "these vectors", "fit without them") as stored:
+        rows = {name: stored[name].astype(np.float32) for name in stored}
     return {name: v / np.linalg.norm(v, axis=1, keepdims=True) for name, v in rows.items()}
 
 

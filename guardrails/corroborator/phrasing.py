@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from corroborator.archives import opened
 from corroborator.errors import DataError
 
 BUCKETS = 2**14
@@ -128,17 +128,13 @@ class Phrasing:
         Raises:
             DataError: the content is no such archive.
         """
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                blends = json.loads(str(stored["blends"]))
-                found = cls(
-                    stored["rarity"],
-                    stored["weights"],
-                    {gate: Blend(**blend) for gate, blend in blends.items()},
-                )
-        except (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile) as error:
-            problem = f"this phrasing cannot be read ({type(error).__name__})"
-            raise DataError(f"{problem}; run `corroborator fit`") from None
+        with opened(content, "this phrasing", "run `corroborator fit`") as stored:
+            blends = json.loads(str(stored["blends"]))
+            found = cls(
+                stored["rarity"],
+                stored["weights"],
+                {gate: Blend(**blend) for gate, blend in blends.items()},
+            )
         if found.weights.shape != (len(found.blends), BUCKETS) or found.rarity.shape != (BUCKETS,):
             raise DataError("this phrasing has another size; run `corroborator fit`")
         return found

@@ -58,7 +58,27 @@ def is_held(connection: Connection, chain: str) -> bool:
     return bool(connection.scalar(select(holds.c.held).where(holds.c.chain == chain)))
 
 
-def erase_chain(connection: Connection, chain: str, time: str) -> int | None:
+def erase_chains(
+    connection: Connection, chains: Iterable[str], time: str
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Erase chains that no legal hold keeps, in the order of their pseudonyms.
+
+    Returns:
+        How many details were erased of each that was not erased before; those under a hold.
+    """
+    counts: dict[str, int] = {}
+    held: list[str] = []
+    for chain in sorted(chains):
+        head_of(connection, chain)
+        if is_held(connection, chain):
+            held.append(chain)
+        elif (count := _erase_chain(connection, chain, time)) is not None:
+            counts[chain] = count
+    _blank_beside(connection, counts)
+    return counts, tuple(held)
+
+
+def _erase_chain(connection: Connection, chain: str, time: str) -> int | None:
     """Blank all that can be erased of a chain and append the tombstone.
 
     Returns:
@@ -79,7 +99,7 @@ def erase_chain(connection: Connection, chain: str, time: str) -> int | None:
     return erased
 
 
-def blank_beside(connection: Connection, chains: Iterable[str]) -> None:
+def _blank_beside(connection: Connection, chains: Iterable[str]) -> None:
     """Blank what the review desk keeps of erased chains, where it was ever opened.
 
     In its tables, what is nullable is about the person; see `corroborator.review.tables`.

@@ -71,8 +71,8 @@ def _cell(value: JSON) -> str:
 
 
 def _parquet(lines: Lines, out: BinaryIO) -> None:
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-    from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - the same
+    import pyarrow as pa  # noqa: PLC0415 - an extra, needed for Parquet alone
+    from pyarrow.parquet import ParquetWriter  # noqa: PLC0415 - of the same extra
 
     schema = pa.schema(list(FIELDS.items()))
     rows = ({field: _value(line.get(field)) for field in FIELDS} for line in lines)

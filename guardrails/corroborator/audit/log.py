@@ -11,30 +11,19 @@ from sqlalchemy import Connection
 from corroborator.audit import notes, turns
 from corroborator.audit.anchoring import InclusionProof, contradictions, proof_of, taken
 from corroborator.audit.bodies import ClosedBody, NoteBody, OpenedBody, checked
-from corroborator.audit.chain import (
-    NoteKind,
-    Record,
-    head_of,
-    iso_time,
-)
+from corroborator.audit.chain import NoteKind, Record, iso_time
 from corroborator.audit.checkpoint import Checkpoint
 from corroborator.audit.contents import ContentKind, known_key
-from corroborator.audit.erase import (
-    ErasureReport,
-    blank_beside,
-    erase_chain,
-    is_held,
-    quiet_since,
-    set_hold,
-)
+from corroborator.audit.erase import ErasureReport, erase_chains, quiet_since, set_hold
 from corroborator.audit.export import event_line, other_events, turn_line, turns_until
 from corroborator.audit.formats import Format, writer_of
 from corroborator.audit.keys import MasterKey
 from corroborator.audit.names import chain_named, chains_of_subject
 from corroborator.audit.reading import StoredTurn, TurnFilter, ended_turns, stored_turns
-from corroborator.audit.rekey import RekeyReport, rekey, replaced_at
+from corroborator.audit.rekey import RekeyReport, rekey
 from corroborator.audit.sealing import seal, unseal
 from corroborator.audit.store import Store
+from corroborator.audit.store_key import master_key_of
 from corroborator.audit.turns import IndexRow, TurnHandle
 from corroborator.audit.verify import Problem, VerifyReport, verify
 from corroborator.errors import AuditError, InputError, MasterKeyError
@@ -93,7 +82,7 @@ class AuditLog:
         """
         store = Store.open(url, create=create)
         try:
-            return cls(store, content, _master_key(store, content, master_key), clock)
+            return cls(store, content, master_key_of(store, content, master_key), clock)
         except AuditError:
             store.close()
             raise
@@ -401,53 +390,14 @@ class AuditLog:
         self.close()
 
     def _erase(self, find: Callable[[Connection], Sequence[str]]) -> ErasureReport:
-        held: list[str] = []
-
-        def work(connection: Connection) -> dict[str, int]:
-            time, counts = self._time(), {}
-            for chain in sorted(find(connection)):
-                head_of(connection, chain)
-                if is_held(connection, chain):
-                    held.append(chain)
-                elif (count := erase_chain(connection, chain, time)) is not None:
-                    counts[chain] = count
-            blank_beside(connection, counts)
-            return counts
-
-        erased = self._store.write(work)
+        time = self._time()
+        counts, held = self._store.write(
+            lambda connection: erase_chains(connection, find(connection), time)
+        )
         complete = self._store.forget_erased()
         return ErasureReport(
-            tuple(erased), sum(erased.values()), complete, tuple(held), self._store.beyond
+            tuple(counts), sum(counts.values()), complete, held, self._store.beyond
         )
 
     def _time(self) -> str:
         return iso_time(self._clock())
-
-
-def _master_key(store: Store, content: ContentKind, given: MasterKey | None) -> MasterKey | None:
-    """Return the key to use, and note its id in a store that seals for the first time."""
-    known = store.meta().master_key_id
-    key = given
-    if key is None and content == "sealed":
-        key = MasterKey.load(database=store.path, create=known is None)
-    if key is None:
-        return None
-    if known is None and content == "sealed":
-        known = store.note_master_key(key.id)
-    if known is not None and known != key.id:
-        raise MasterKeyError(_wrong_key(store, known, key.id))
-    return key
-
-
-def _wrong_key(store: Store, known: str, given: str) -> str:
-    meta = store.meta()
-    time = store.read(lambda connection: replaced_at(connection, meta, given))
-    if time is not None:
-        return (
-            f"master key {given} was replaced by another on {time}; the store is sealed under "
-            f"{known} now: give that one"
-        )
-    return (
-        f"this store was sealed under master key {known}, and the key given is {given}; "
-        "give the one it was sealed under"
-    )

@@ -24,7 +24,8 @@ def tree_root(leaves: Iterable[Hash]) -> tuple[int, Hash]:
     """Return size and root of a tree, in one pass over the hashes of its leaves."""
     size = 0
     peaks: list[tuple[int, Hash]] = []
-    for size, leaf in enumerate(leaves, start=1):  # noqa: B007 - the last size is what is wanted
+    for leaf in leaves:
+        size += 1
         height, node = 0, leaf
         while peaks and peaks[-1][0] == height:
             node = node_hash(peaks.pop()[1], node)

@@ -131,7 +131,7 @@ def forget_freed(engine: Engine, tables: tuple[str, ...]) -> None:
     try:
         connection.rollback()  # VACUUM runs in no transaction
         cursor = connection.cursor()
-        setattr(connection.dbapi_connection, "autocommit", True)  # noqa: B010 - of the driver
+        setattr(connection.dbapi_connection, "autocommit", True)  # noqa: B010 - the driver has it, its type does not
         for table in tables:
             cursor.execute(f"VACUUM (FULL) {table}")
     except engine.dialect.loaded_dbapi.Error as error:

@@ -59,10 +59,9 @@ class CommandLine(TyperGroup):
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             fail(place + (error.strerror or type(error).__name__))
-        except Exception as error:
+        except Exception as error:  # the outermost edge: those of other libraries may hold text
             if hasattr(error, "exit_code"):
                 raise  # typer's own, which it shows well
-            # the outermost edge: messages and tracebacks of other libraries may hold text
             fail(f"{type(error).__name__} at {_place(error)}; this is a mistake in corroborator")
 
 

@@ -24,8 +24,8 @@ class OpenedLog:
 def opened_log(audit: str | None, policy: Path | None) -> Iterator[OpenedLog]:
     """Open a log that exists; a mistyped path must not become a new log that is sound."""
     from corroborator.audit import AuditLog, MasterKey  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.audit.store import database_file, read_url  # noqa: PLC0415 - as above
-    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
+    from corroborator.audit.store import database_file, read_url  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.policy import load_policy  # noqa: PLC0415 - slow; --help stays quick
 
     url = audit or load_policy(policy).audit.store
     if url is None:

@@ -145,8 +145,8 @@ def show(
     Between them stands what changed in the configuration. The log notes that it was read.
     """
     from corroborator.cli._story import Narrator, changed  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.cli._view import width  # noqa: PLC0415 - as above
-    from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - as above
+    from corroborator.cli._view import width  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - slow; --help stays quick
 
     taxonomy = load_taxonomy()
     known = (*taxonomy.domains, *taxonomy.protected)
@@ -185,8 +185,8 @@ def replay(
     Exit status 1 only where a turn is decided otherwise although every version is the same.
     """
     from corroborator.cli._guard import open_engine  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
-    from corroborator.replay import replay as replayed  # noqa: PLC0415 - as above
+    from corroborator.policy import load_policy  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.replay import replay as replayed  # noqa: PLC0415 - slow; --help stays quick
 
     with opened_log(audit, policy) as opened, ERR.status("deciding again"):
         engine = open_engine(load_policy(policy))
@@ -292,8 +292,8 @@ def _erased(
 
 
 def _exemplars(policy: Path | None, taxonomy: "Taxonomy") -> dict[str, "Exemplar"]:
-    from corroborator.exemplars import shipped_exemplars, user_exemplars  # noqa: PLC0415 - slow
-    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
+    from corroborator.exemplars import shipped_exemplars, user_exemplars  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.policy import load_policy  # noqa: PLC0415 - slow; --help stays quick
 
     own = load_policy(policy).exemplars
     bank = shipped_exemplars(taxonomy) + (user_exemplars(own, taxonomy) if own else ())
@@ -301,7 +301,7 @@ def _exemplars(policy: Path | None, taxonomy: "Taxonomy") -> dict[str, "Exemplar
 
 
 def _has(turn: "StoredTurn", version: str) -> bool:
-    from corroborator.stored_record import read_versions  # noqa: PLC0415 - slow
+    from corroborator.stored_record import read_versions  # noqa: PLC0415 - slow; --help stays quick
 
     return any(value.startswith(version) for value in read_versions(turn).values())
 

@@ -46,9 +46,9 @@ def chat(
     --model openai:my-model --base-url http://localhost:8000/v1
     """
     from corroborator.chat_model import load_chat_model  # noqa: PLC0415 - keeps --help quick
-    from corroborator.cli._guard import open_guard  # noqa: PLC0415 - as above
-    from corroborator.cli._view import show, width  # noqa: PLC0415 - as above
-    from corroborator.exchange import exchange  # noqa: PLC0415 - as above
+    from corroborator.cli._guard import open_guard  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.cli._view import show, width  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.exchange import exchange  # noqa: PLC0415 - slow; --help stays quick
 
     talker = load_chat_model(model, base_url)
     with open_guard(policy, audit) as guard:

@@ -56,8 +56,8 @@ def check(
         check_folder(policy)
         return
     from corroborator.canary_run import run_canaries  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.cli._guard import open_engine  # noqa: PLC0415 - as above
-    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
+    from corroborator.cli._guard import open_engine  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.policy import load_policy  # noqa: PLC0415 - slow; --help stays quick
 
     chosen = load_policy(policy)
     engine = open_engine(chosen)
@@ -72,7 +72,7 @@ def check(
 
 
 def _settings(engine: "Engine", file: Path | None) -> None:
-    from corroborator.diagnosis import languages_tested  # noqa: PLC0415 - as above
+    from corroborator.diagnosis import languages_tested  # noqa: PLC0415 - slow; --help stays quick
 
     policy = engine.policy
     grid = Table.grid(padding=(0, 2))
@@ -133,7 +133,7 @@ def _domains(engine: "Engine") -> Table:
 
 
 def _canaries(report: "CanaryReport") -> None:
-    from corroborator.cli._view import quoted  # noqa: PLC0415 - as above
+    from corroborator.cli._view import quoted  # noqa: PLC0415 - slow; --help stays quick
 
     for head in report.heads:
         for miss in head.misses:

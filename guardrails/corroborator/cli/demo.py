@@ -38,9 +38,9 @@ def demo(
     It is a demonstration model that agrees with everything, offline; the guard is the real one.
     Text is kept under seal for 30 days.
     """
-    from corroborator.cli._guard import open_guard  # noqa: PLC0415 - as above
+    from corroborator.cli._guard import open_guard  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.demonstration import load_demonstration  # noqa: PLC0415 - keeps --help quick
-    from corroborator.resources import resource_path  # noqa: PLC0415 - as above
+    from corroborator.resources import resource_path  # noqa: PLC0415 - slow; --help stays quick
 
     data = load_demonstration()
     store = audit or _default_store()
@@ -57,7 +57,7 @@ def demo(
 
 
 def _default_store() -> str:
-    from platformdirs import user_data_path  # noqa: PLC0415 - as above
+    from platformdirs import user_data_path  # noqa: PLC0415 - slow; --help stays quick
 
     folder = user_data_path("corroborator") / "demo"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def _default_store() -> str:
 
 
 def _introduce(guard: "Guard") -> None:
-    from corroborator.cli._view import width  # noqa: PLC0415 - as above
+    from corroborator.cli._view import width  # noqa: PLC0415 - slow; --help stays quick
 
     OUT.print(
         "\nFive made-up conversations with a model that agrees with everything, by construction."
@@ -81,9 +81,9 @@ def _introduce(guard: "Guard") -> None:
 def _talk(
     guard: "Guard", data: "Demonstration", conversation: "DemonstrationConversation", *, wait: bool
 ) -> None:
-    from corroborator.cli._view import show, width  # noqa: PLC0415 - as above
-    from corroborator.demonstration import DemonstrationModel  # noqa: PLC0415 - as above
-    from corroborator.exchange import exchange  # noqa: PLC0415 - as above
+    from corroborator.cli._view import show, width  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.demonstration import DemonstrationModel  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.exchange import exchange  # noqa: PLC0415 - slow; --help stays quick
 
     OUT.print(Padding(Text(conversation.shows, style="italic"), (0, 0, 1, 0)), width=width(OUT))
     name = f"demo-{conversation.id}-{token_hex(4)}"
@@ -110,7 +110,7 @@ def _talk(
 
 
 def _conclude(report: "VerifyReport", store: str) -> None:
-    from corroborator.audit.keys import VARIABLE, key_file  # noqa: PLC0415 - as above
+    from corroborator.audit.keys import VARIABLE, key_file  # noqa: PLC0415 - slow; --help stays quick
 
     OUT.print(Rule("The audit log"))
     verdict = ("whole", "bold green") if report.ok else ("NOT whole", "bold red")

@@ -61,8 +61,8 @@ def frozen(
 def coverage() -> None:
     """Print what the exemplar bank covers: families, carriers, kinds and lengths."""
     from corroborator.evaluation.coverage import coverage as table  # noqa: PLC0415 - keeps --help quick
-    from corroborator.exemplars import shipped_exemplars  # noqa: PLC0415 - as above
-    from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - as above
+    from corroborator.exemplars import shipped_exemplars  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - slow; --help stays quick
 
     taxonomy = load_taxonomy()
     write_line(table(shipped_exemplars(taxonomy), taxonomy))

@@ -34,8 +34,8 @@ def explain(
     of your shell. Nothing is recorded.
     """
     from corroborator.cli._guard import open_engine  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.explanation import explain as explained  # noqa: PLC0415 - as above
-    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
+    from corroborator.explanation import explain as explained  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.policy import load_policy  # noqa: PLC0415 - slow; --help stays quick
 
     engine = open_engine(load_policy(policy))
     text = _read()
@@ -56,7 +56,7 @@ def _read() -> str:
 
 
 def _print(explanation: "Explanation", text: str) -> None:
-    from corroborator.cli._view import marked, rows, width  # noqa: PLC0415 - as above
+    from corroborator.cli._view import marked, rows, width  # noqa: PLC0415 - slow; --help stays quick
 
     outcome = explanation.outcome
     findings = outcome.detection.findings
@@ -82,7 +82,7 @@ def _print(explanation: "Explanation", text: str) -> None:
 
 
 def _finding(explanation: "Explanation", finding: "Finding") -> Iterator[RenderableType]:
-    from corroborator.cli._view import neighbour, rests_on, title  # noqa: PLC0415 - as above
+    from corroborator.cli._view import neighbour, rests_on, title  # noqa: PLC0415 - slow; --help stays quick
 
     entry = explanation.entry(finding)
     yield title(finding, explanation.engine.taxonomy)
@@ -104,7 +104,7 @@ def _finding(explanation: "Explanation", finding: "Finding") -> Iterator[Rendera
 
 
 def _nothing(explanation: "Explanation") -> Iterator[RenderableType]:
-    from corroborator.cli._view import neighbour  # noqa: PLC0415 - as above
+    from corroborator.cli._view import neighbour  # noqa: PLC0415 - slow; --help stays quick
 
     yield Text("nothing that a reply must not lean on")
     for found in explanation.nearest:

@@ -28,9 +28,9 @@ def fit(
 ) -> None:
     """Fit the detectors and write a model folder, for `model:` in a policy."""
     from corroborator.encoders import load_encoder  # noqa: PLC0415 - keeps --help quick
-    from corroborator.model import VECTORS  # noqa: PLC0415 - as above
-    from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - as above
-    from corroborator.training import fit_model  # noqa: PLC0415 - as above
+    from corroborator.model import VECTORS  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.training import fit_model  # noqa: PLC0415 - slow; --help stays quick
 
     with ERR.status("fitting; this takes some minutes"):
         manifest = fit_model(

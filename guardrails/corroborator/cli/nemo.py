@@ -44,7 +44,7 @@ def init(
 @app.command()
 def path() -> None:
     """Print the folder for COLANGPATH, by which NeMo finds our rails in an editable installation."""
-    from corroborator.integrations.nemo.check import source_root  # noqa: PLC0415 - as above
+    from corroborator.integrations.nemo.check import source_root  # noqa: PLC0415 - slow; --help stays quick
 
     write_line(str(source_root()))
 
@@ -55,10 +55,10 @@ def check_folder(folder: Path) -> None:
     Raises:
         typer.Exit: something is wrong.
     """
-    from importlib.util import find_spec  # noqa: PLC0415 - as above
+    from importlib.util import find_spec  # noqa: PLC0415 - slow; --help stays quick
 
-    from corroborator.integrations.nemo.check import Remark, remarks  # noqa: PLC0415 - as above
-    from corroborator.integrations.nemo.folder import read_folder  # noqa: PLC0415 - as above
+    from corroborator.integrations.nemo.check import Remark, remarks  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.integrations.nemo.folder import read_folder  # noqa: PLC0415 - slow; --help stays quick
 
     read = read_folder(folder)
     found = remarks(read)

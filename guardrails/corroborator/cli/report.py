@@ -56,8 +56,8 @@ def _written(audit: str | None, policy: Path | None, start: date, end: date) -> 
     except ImportError as error:
         problem = f"the report needs {error.name}: pip install 'corroborator[review]'"
         raise ConfigError(problem) from None
-    from corroborator.cli.review import opened_desk  # noqa: PLC0415 - slow
-    from corroborator.review.counts import Period  # noqa: PLC0415 - as above
+    from corroborator.cli.review import opened_desk  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.review.counts import Period  # noqa: PLC0415 - slow; --help stays quick
 
     with opened_desk(audit, policy) as desk:
         desk.index.refresh()

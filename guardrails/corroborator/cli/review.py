@@ -71,7 +71,7 @@ def invite(
 ) -> None:
     """Make a token for somebody, or a new one; it is shown once."""
     from corroborator.review.accounts import invite as invited  # noqa: PLC0415 - keeps --help quick
-    from corroborator.review.clock import now  # noqa: PLC0415 - as above
+    from corroborator.review.clock import now  # noqa: PLC0415 - slow; --help stays quick
 
     with _opened(audit, policy) as log:
         OUT.print(Text(invited(log, name, role, now)), soft_wrap=True)
@@ -103,8 +103,8 @@ def demo(
     ] = None,
 ) -> None:
     """Open the desk on six weeks of made-up conversations, judged by the real guard."""
-    from corroborator.audit import AuditLog, MasterKey  # noqa: PLC0415 - slow
-    from corroborator.review.demonstration import demo_policy, seed  # noqa: PLC0415 - as above
+    from corroborator.audit import AuditLog, MasterKey  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.review.demonstration import demo_policy, seed  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.review.serving import Place, serve  # noqa: PLC0415 - an extra
 
     home = demo_folder(folder)
@@ -126,7 +126,7 @@ def demo(
 
 def demo_folder(folder: Path | None) -> Path:
     """Return the folder of the demonstration's data, made where it is not there."""
-    from platformdirs import user_data_path  # noqa: PLC0415 - slow
+    from platformdirs import user_data_path  # noqa: PLC0415 - slow; --help stays quick
 
     home = folder or user_data_path("corroborator") / "review-demo"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -136,9 +136,9 @@ def demo_folder(folder: Path | None) -> Path:
 @contextmanager
 def opened_desk(audit: str | None, policy: Path | None) -> Iterator["Desk"]:
     """Open a log that exists, and a desk over it."""
-    from corroborator.cli._guard import open_engine  # noqa: PLC0415 - slow
-    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
-    from corroborator.review.desk import Desk  # noqa: PLC0415 - as above
+    from corroborator.cli._guard import open_engine  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.policy import load_policy  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.review.desk import Desk  # noqa: PLC0415 - slow; --help stays quick
 
     with _opened(audit, policy) as log:
         yield Desk.open(log, open_engine(load_policy(policy)))
@@ -148,7 +148,7 @@ def opened_desk(audit: str | None, policy: Path | None) -> Iterator["Desk"]:
 def _opened(audit: str | None, policy: Path | None) -> Iterator["AuditLog"]:
     """Open a log that exists, with its key where there is one, and the desk's tables in it."""
     from corroborator.cli._opened import opened_log  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.review.tables import prepare  # noqa: PLC0415 - as above
+    from corroborator.review.tables import prepare  # noqa: PLC0415 - slow; --help stays quick
 
     with opened_log(audit, policy) as opened:
         if opened.no_key is not None:

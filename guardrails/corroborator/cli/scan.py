@@ -73,10 +73,10 @@ def scan(
     A scan that was interrupted goes on where it stopped when the same command is given again.
     """
     from corroborator.audit import AuditLog  # noqa: PLC0415 - slow; --help stays quick
-    from corroborator.guard import Guard  # noqa: PLC0415 - as above
-    from corroborator.policy import load_policy  # noqa: PLC0415 - as above
-    from corroborator.scan_report import ScanReport  # noqa: PLC0415 - as above
-    from corroborator.scanning import Scanner  # noqa: PLC0415 - as above
+    from corroborator.guard import Guard  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.policy import load_policy  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.scan_report import ScanReport  # noqa: PLC0415 - slow; --help stays quick
+    from corroborator.scanning import Scanner  # noqa: PLC0415 - slow; --help stays quick
 
     told: Format | None = format_.value if format_ else None
     chosen = load_policy(policy)

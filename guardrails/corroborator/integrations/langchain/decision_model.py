@@ -10,8 +10,9 @@ from pydantic import ConfigDict, Field
 
 from corroborator.engine import TurnInput
 from corroborator.errors import InputError
-from corroborator.guard import Guard, guarded
+from corroborator.guard import Guard
 from corroborator.integrations.langchain.messages import conversation_of
+from corroborator.turn import guarded
 
 CLAIM, NEITHER = "claim", "neither"
 

@@ -10,10 +10,11 @@ from typing import Any
 from corroborator.drafts import ReplyVerdict
 from corroborator.errors import AuditError, CorroboratorError, EncoderError, TurnError
 from corroborator.evidence import Evidence
-from corroborator.guard import Guard, Turn
+from corroborator.guard import Guard
 from corroborator.messages import Message
 from corroborator.reply_check import Assessment
 from corroborator.streaming import ReplyStream
+from corroborator.turn import Turn
 
 _LOG = logging.getLogger("corroborator")
 

@@ -9,8 +9,9 @@ from typing import Any
 from corroborator.drafts import ReplyVerdict
 from corroborator.errors import CorroboratorError
 from corroborator.evidence import Evidence
-from corroborator.guard import Guard, Turn
+from corroborator.guard import Guard
 from corroborator.integrations.nemo.conversation import HostContext, Messages, spoken
+from corroborator.turn import Turn
 
 LOG = logging.getLogger("corroborator.nemo")
 
