@@ -1,11 +1,7 @@
 """Where the desk listens, and what it refuses."""
 
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -19,6 +15,7 @@ from corroborator.review import settings as settings_module
 from corroborator.review.security import is_loopback
 from corroborator.review.serving import Place
 from corroborator.yaml_file import read_yaml
+from review import command
 from review.desk import World
 from tiny_world import said
 
@@ -109,24 +106,12 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 def test_the_command_serves_until_it_is_interrupted(store: str) -> None:
-    program = "from corroborator.cli import main; main()"
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-c", program, "review", "--audit", store, "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
-    ) as started:
-        told = ""
-        assert started.stdout is not None
-        while "Ctrl-C" not in told and (line := started.stdout.readline()):
-            told += line
+    with command.serving(store, 0) as told:
         found = re.search(r"http://127\.0\.0\.1:\d+", told)
         assert found is not None, told
         assert "Token of the first account, lead" in told
         with urllib.request.urlopen(f"{found[0]}/sign-in", timeout=20) as answer:  # noqa: S310 - ours
             assert "Sign in" in answer.read().decode()
-        started.send_signal(signal.SIGINT)
-        assert started.wait(30) in (0, 130)
 
 
 def test_a_report_is_written_once_and_holds_no_text(

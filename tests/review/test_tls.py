@@ -1,14 +1,7 @@
 """The desk served for others: by TLS of its own, and behind a proxy."""
 
-import os
-import re
-import signal
 import socket
 import ssl
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +15,7 @@ from typer.testing import CliRunner
 
 from corroborator.cli import app
 from corroborator.review.security import COOKIE
+from review.command import serving, token_of
 from review.desk import World
 from tiny_world import said
 
@@ -71,40 +65,19 @@ def port() -> int:
     return number
 
 
-@contextmanager
-def serving(store: str, port: int, *options: str) -> Iterator[str]:
-    """Run the command until it says that the desk is open; gives the token of the first account."""
-    command = [sys.executable, "-c", "from corroborator.cli import main; main()", "review"]
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [*command, "--audit", store, "--port", str(port), *options],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
-    ) as started:
-        told = ""
-        assert started.stdout is not None
-        while "Ctrl-C" not in told and (line := started.stdout.readline()):
-            told += line
-        token = re.search(r"shown once\): (\S+)", told)
-        assert token is not None, told
-        try:
-            yield token[1]
-        finally:
-            started.send_signal(signal.SIGINT)
-            started.wait(30)
-
-
 def test_it_is_served_by_tls_alone(store: str, port: int, certificate: tuple[Path, Path]) -> None:
     cert, key = certificate
     address = f"https://localhost:{port}"
     options = ("--tls-cert", str(cert), "--tls-key", str(key), "--address", address)
     trusted = ssl.create_default_context(cafile=cert)
     with (
-        serving(store, port, *options, "--host", "0.0.0.0") as token,  # noqa: S104 - with TLS
+        serving(store, port, *options, "--host", "0.0.0.0") as told,  # noqa: S104 - with TLS
         httpx.Client(base_url=address, verify=trusted) as browser,
     ):
         assert "Sign in" in browser.get("/sign-in").text
-        answer = browser.post("/sign-in", data={"token": token}, headers={"origin": address})
+        answer = browser.post(
+            "/sign-in", data={"token": token_of(told)}, headers={"origin": address}
+        )
         assert answer.status_code == 303
         assert "Secure" in answer.headers["set-cookie"]
         assert "What waits" in browser.get("/").text
@@ -119,10 +92,10 @@ def test_it_is_served_by_tls_alone(store: str, port: int, certificate: tuple[Pat
 def test_behind_a_proxy_it_answers_under_the_stated_name_alone(store: str, port: int) -> None:
     address = "https://review.example.org"
     here = f"http://127.0.0.1:{port}"
-    with serving(store, port, "--behind-proxy", "--address", address) as token:
+    with serving(store, port, "--behind-proxy", "--address", address) as told:
         assert httpx.get(f"{here}/sign-in").status_code == 421
         sent = {"host": "review.example.org", "origin": address}
-        answer = httpx.post(f"{here}/sign-in", data={"token": token}, headers=sent)
+        answer = httpx.post(f"{here}/sign-in", data={"token": token_of(told)}, headers=sent)
         assert answer.status_code == 303
         cookie = answer.headers["set-cookie"]
         assert COOKIE in cookie
