@@ -7,7 +7,7 @@ from itertools import pairwise
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 880, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 26
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
