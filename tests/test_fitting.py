@@ -13,9 +13,12 @@ from corroborator.fitting import (
     MIN_POSITIVES,
     Rows,
     _rounded,
+    fit_and_judge,
     fit_heads,
+    fit_phrasing,
 )
 from corroborator.heads import sigmoid
+from corroborator.phrasing import ngram_counts
 
 CALM_FIRES = 0.01
 GATES = {"claim": ("a", "b"), "other": ("c",)}
@@ -130,3 +133,31 @@ def test_rounding_keeps_six_digits_and_is_stable(values: list[float]) -> None:
     rounded = _rounded(exact)
     assert rounded == pytest.approx(exact, rel=1e-5)
     assert _rounded(rounded) == pytest.approx(rounded, rel=1e-12)
+
+
+def test_phrasing_tells_what_the_sentences_do_not() -> None:
+    blind = replace(
+        rows(), vectors=np.zeros((300, 5), np.float32), folds=np.arange(300, dtype=np.intp) % 5
+    )
+    said = {"a": "Quite so.", "b": "Quite right.", "c": "Not at all.", "near a": "Who knows?"}
+    texts = [
+        [f"{said.get(str(name), 'Some tea?')} {n % 7}"] for n, name in enumerate(blind.classes)
+    ]
+    order = np.argsort(blind.pools)
+    counts = np.stack([ngram_counts(texts[row]) for row in order])
+    heads, judged = fit_and_judge(blind, GATES)
+    phrasing = fit_phrasing(counts, blind, heads, judged, strength=10.0)
+
+    def fires(sentence: str, gate: str) -> bool:
+        pooled = heads.scores(blind.vectors[:1])[0, heads.column(gate)]
+        odds = phrasing.log_odds(gate, float(pooled), phrasing.scores([sentence])[gate])
+        return bool(sigmoid(np.array(odds)) >= phrasing.blends[gate].threshold)
+
+    assert fires("Quite so. 3", "claim")
+    assert fires("Quite right. 2", "claim")
+    assert not fires("Who knows? 1", "claim")
+    assert not fires("Some tea? 4", "claim")
+    assert fires("Not at all. 5", "other")
+    assert not fires("Quite so. 3", "other")
+    again = fit_phrasing(counts, blind, heads, judged, strength=10.0)
+    assert again.to_bytes() == phrasing.to_bytes()

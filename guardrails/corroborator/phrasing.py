@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from corroborator.archives import opened
 from corroborator.errors import DataError
 
-BUCKETS = 2**14
+_BITS = 14
+BUCKETS = 2**_BITS
 LENGTHS = (3, 4, 5)
 
 _PRIME, _MIX = np.uint32(16777619), np.uint32(2654435761)
-_SHIFT = np.uint32(32 - 14)
+_SHIFT = np.uint32(32 - _BITS)
 
 Counts = NDArray[np.float64]
 Weights = NDArray[np.float32]
