@@ -30,13 +30,14 @@ def test_a_log_that_fails_ends_the_turn_where_the_policy_says_so() -> None:
 
 
 @pytest.mark.parametrize("on_error", ["release", "block"])
-def test_a_turn_is_opened_closed_and_told_once(on_error: OnError) -> None:
+def test_a_turn_is_opened_written_and_told_once(on_error: OnError) -> None:
     told: list[TurnReport] = []
     with AuditLog.open("sqlite://") as audit:
         log = TurnLog(audit, told.append, on_error)
         assert log.opened is None
         log.open("c", OPENED, None)
-        record = log.close(BODY, {}, None, ROWS)
+        record = log.write(BODY, {}, None, ROWS)
+        log.over(record, BODY, {})
         assert [turn.status for turn in audit.records("c")] == ["closed"]
     assert log.opened is not None
     assert record is not None
@@ -48,7 +49,9 @@ def test_nothing_is_written_of_a_turn_that_was_never_opened_and_it_is_told() -> 
     told: list[TurnReport] = []
     with AuditLog.open("sqlite://") as audit:
         log = TurnLog(audit, told.append, "release")
-        assert log.close(BODY, {}, None, ROWS) is None
+        record = log.write(BODY, {}, None, ROWS)
+        log.over(record, BODY, {})
+        assert record is None
         assert list(audit.records()) == []
     assert [report.record for report in told] == [None]
 

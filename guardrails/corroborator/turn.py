@@ -180,7 +180,9 @@ class Turn:
             tuple(self.errors),
         )
         sealed = sealed_of(facts) if self.engine.policy.audit.content == "sealed" else None
-        record = self._log.close(body_of(facts), detail_of(facts), sealed, index_of(facts))
+        body, detail = body_of(facts), detail_of(facts)
+        record = self._log.write(body, detail, sealed, index_of(facts))
+        self._log.over(record, body, detail)
         return ClosedTurn(record, facts.ledger.to_state())
 
     def _released(self, reply: str | None) -> Released | None:

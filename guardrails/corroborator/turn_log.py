@@ -67,17 +67,11 @@ class TurnLog:
         )
         return _id_of(stored)
 
-    def close(
-        self,
-        body: Mapping[str, object],
-        detail: Mapping[str, object],
-        sealed: Mapping[str, object] | None,
-        index: Sequence[IndexRow],
-    ) -> str | None:
-        """Do what `write` does, and tell that the turn is over."""
-        record = self.write(body, detail, sealed, index)
+    def over(
+        self, record: str | None, body: Mapping[str, object], detail: Mapping[str, object]
+    ) -> None:
+        """Tell that the turn is over, with what `write` was given and returned."""
         self._tell(TurnReport(self._began, record, body, detail, tuple(self.errors)))
-        return record
 
     def failed(self, error: CorroboratorError) -> None:
         """Tell that the turn is over because of an error."""
