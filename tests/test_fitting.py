@@ -11,16 +11,24 @@ from corroborator.fitting import (
     ALWAYS_FITTED,
     CONTRAST_FIRES,
     MIN_POSITIVES,
+    MoreReplies,
     Rows,
+    _evened,
     _rounded,
     fit_and_judge,
     fit_heads,
     fit_phrasing,
 )
 from corroborator.heads import sigmoid
-from corroborator.phrasing import ngram_counts
+from corroborator.phrasing import Phrasing
 
 CALM_FIRES = 0.01
+NO_MORE = MoreReplies(
+    [],
+    {gate: np.zeros(0, dtype=bool) for gate in ("claim", "other")},
+    np.zeros(0, dtype=np.intp),
+    [],
+)
 GATES = {"claim": ("a", "b"), "other": ("c",)}
 CENTRES = {
     "a": (3, 0, 0),
@@ -143,10 +151,9 @@ def test_phrasing_tells_what_the_sentences_do_not() -> None:
     texts = [
         [f"{said.get(str(name), 'Some tea?')} {n % 7}"] for n, name in enumerate(blind.classes)
     ]
-    order = np.argsort(blind.pools)
-    counts = np.stack([ngram_counts(texts[row]) for row in order])
+    replies = [texts[row] for row in np.argsort(blind.pools)]
     heads, judged = fit_and_judge(blind, GATES)
-    phrasing = fit_phrasing(counts, blind, heads, judged, strength=10.0)
+    phrasing = fit_phrasing(replies, blind, heads, judged, NO_MORE, strength=10.0)
 
     def fires(sentence: str, gate: str) -> bool:
         pooled = heads.scores(blind.vectors[:1])[0, heads.column(gate)]
@@ -159,5 +166,68 @@ def test_phrasing_tells_what_the_sentences_do_not() -> None:
     assert not fires("Some tea? 4", "claim")
     assert fires("Not at all. 5", "other")
     assert not fires("Quite so. 3", "other")
-    again = fit_phrasing(counts, blind, heads, judged, strength=10.0)
+    again = fit_phrasing(replies, blind, heads, judged, NO_MORE, strength=10.0)
     assert again.to_bytes() == phrasing.to_bytes()
+
+
+def test_phrasing_learns_from_more_replies_and_is_not_calibrated_by_them() -> None:
+    blind = replace(
+        rows(), vectors=np.zeros((300, 5), np.float32), folds=np.arange(300, dtype=np.intp) % 5
+    )
+    said = {"a": "Quite so.", "b": "Quite right.", "c": "Not at all."}
+    texts = [[said.get(str(name), "Some tea?")] for name in blind.classes]
+    replies = [texts[row] for row in np.argsort(blind.pools)]
+    heads, judged = fit_and_judge(blind, GATES)
+    claims = np.arange(40) % 2 == 0
+    more = MoreReplies(
+        [["Naturally, captain!"] if claim else ["Aye, sailor."] for claim in claims],
+        {"claim": claims, "other": np.zeros(40, dtype=bool)},
+        np.full(40, ALWAYS_FITTED, dtype=np.intp),
+        ["ships"] * 40,
+    )
+    phrasing = fit_phrasing(replies, blind, heads, judged, more, strength=10.0)
+    alone = fit_phrasing(replies, blind, heads, judged, NO_MORE, strength=10.0)
+
+    def gap(fitted: Phrasing) -> float:
+        claim, fine = (
+            fitted.scores([text])["claim"] for text in ("Naturally, captain!", "Aye, sailor.")
+        )
+        return claim - fine
+
+    assert gap(phrasing) > gap(alone) + 1
+    assert phrasing.blends["claim"].sentences == pytest.approx(
+        alone.blends["claim"].sentences, abs=0.2
+    )
+
+
+def test_a_reply_of_a_fold_that_is_judged_is_left_out() -> None:
+    """Copies of the pools with turned labels do harm in all folds but their own."""
+    blind = replace(
+        rows(), vectors=np.zeros((300, 5), np.float32), folds=np.arange(300, dtype=np.intp) % 5
+    )
+    texts = [[f"Word {n} is {n * 7919} of {n * 104729}."] for n in range(300)]
+    order = np.argsort(blind.pools)
+    replies = [texts[row] for row in order]
+    heads, judged = fit_and_judge(blind, GATES)
+    happened = np.isin(blind.classes, GATES["claim"])[order]
+    given_ = MoreReplies(
+        replies,
+        {"claim": happened, "other": np.isin(blind.classes, GATES["other"])[order]},
+        blind.folds[order],
+        [""] * 300,
+    )
+    leaking = replace(given_, folds=np.full(300, ALWAYS_FITTED, dtype=np.intp))
+    slopes = [
+        fit_phrasing(replies, blind, heads, judged, more, strength=10.0).blends["claim"].phrasing
+        for more in (given_, leaking)
+    ]
+    assert slopes[1] > 3 * abs(slopes[0])  # numbers tell nothing, unless they were seen
+
+
+def test_sides_weigh_the_same_and_a_source_as_the_root_of_its_replies() -> None:
+    sources = np.array(["few"] * 4 + ["many"] * 16 + ["few"] * 9)
+    faults = np.array([True] * 20 + [False] * 9)
+    weight = _evened(sources, faults)
+    assert weight[faults].sum() == pytest.approx(weight[~faults].sum())
+    assert weight[4:20].sum() == pytest.approx(2 * weight[:4].sum())
+    assert weight.sum() == pytest.approx(29)

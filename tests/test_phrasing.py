@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corroborator.errors import DataError
-from corroborator.phrasing import BUCKETS, Blend, Phrasing, ngram_counts, rarities, weighted
+from corroborator.phrasing import BUCKETS, Blend, Phrasing, ngram_counts, weighted
 
 texts = st.lists(st.text(max_size=60), max_size=5)
 
@@ -35,9 +35,10 @@ def test_a_reply_is_the_sum_of_its_sentences(some: list[str], more: list[str]) -
 
 def test_a_rare_ngram_weighs_more_and_features_have_length_1() -> None:
     counts = np.stack([ngram_counts([text]) for text in ("the sea", "the sun", "the moon")])
-    rarity = rarities(counts)
-    assert rarity[counts.all(axis=0)].max() < rarity[counts[0] > counts[1]].min()
-    assert np.linalg.norm(weighted(counts, rarity), axis=1) == pytest.approx([1, 1, 1])
+    rarity = 4.0 - (counts > 0).sum(axis=0)
+    features = weighted(counts, rarity)
+    assert np.linalg.norm(features, axis=1) == pytest.approx([1, 1, 1])
+    assert features[0, counts.all(axis=0)].max() < features[0, counts[0] > counts[1]].min()
     assert weighted(np.zeros(BUCKETS), rarity).sum() == 0
 
 

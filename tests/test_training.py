@@ -8,7 +8,15 @@ import pytest
 from corroborator import Guard, parse_policy
 from corroborator.audit import AuditLog
 from corroborator.errors import ConfigError, DataError
-from corroborator.model import VECTORS, load_model, pack_vectors, unpack_vectors
+from corroborator.evaluation.labels import ReplyLabel
+from corroborator.model import (
+    PHRASING,
+    REPLIES,
+    VECTORS,
+    load_model,
+    pack_vectors,
+    unpack_vectors,
+)
 from corroborator.reply_check import ReplyChecker, mean_claim, pair_features
 from corroborator.statements import normalise, read_message
 from corroborator.training import Banks, encode_banks, fit_model, reply_features
@@ -194,6 +202,62 @@ def test_a_users_own_exemplars_are_fitted_and_kept_with_the_model(tmp_path: Path
     kept = out / "exemplars"
     again = fit_model(out, TAXONOMY, ENCODER, own=kept)  # and can be fitted again in place
     assert again.exemplars == manifest.exemplars
+
+
+def labelled(count: int = 12) -> tuple[ReplyLabel, ...]:
+    return tuple(
+        ReplyLabel(
+            id=f"l{n}",
+            source="logs" if n % 3 else "forum",
+            user="I told you of age_claim.",
+            reply="So it is, and see a doctor. Bravo, bravo."
+            if n % 2
+            else "Let us see. What then?",
+            collusive=bool(n % 2),
+        )
+        for n in range(count)
+    )
+
+
+def test_labelled_replies_are_learnt_from_and_named_in_the_manifest(
+    _fitted: Path,  # noqa: PT019 - its value is used
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    stored = (_fitted / VECTORS).read_bytes()
+    manifest = fit_model(out, TAXONOMY, ENCODER, vectors=stored, labelled=labelled())
+    assert manifest.labelled == {"forum": 4, "logs": 8}
+    with_, without = (load_model(folder, ENCODER, TAXONOMY).phrasing for folder in (out, _fitted))
+    for gate in ("collusion", "over_correction"):
+        gaps = [
+            p.scores(["Bravo."])[gate] - p.scores(["What then?"])[gate] for p in (with_, without)
+        ]
+        assert (gaps[0] > gaps[1] + 0.5) == (gate == "collusion")
+    assert (out / REPLIES).read_bytes() == (_fitted / REPLIES).read_bytes()
+
+
+def test_a_users_own_exemplars_leave_the_shipped_judges_of_replies_alone(
+    _fitted: Path,  # noqa: PT019 - its value is used
+    _banks: Path,  # noqa: PT019 - its value is used
+    tmp_path: Path,
+) -> None:
+    own, shipped, out = tmp_path / "own", tmp_path / "shipped", tmp_path / "out"
+    own.mkdir()
+    (own / "age_claim.jsonl").write_text(
+        _row("age_claim", "c", 900, "Candles galore", label="claim")
+    )
+    shutil.copytree(_banks, shipped)
+    vectors = (_fitted / VECTORS).read_bytes()
+    fit_model(shipped / "embeddings", TAXONOMY, ENCODER, vectors=vectors, labelled=labelled())
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("exemplars", "training"):
+            patch.setattr(f"corroborator.{module}.resource", shipped.joinpath)
+        manifest = fit_model(out, TAXONOMY, ENCODER, own=own)
+        for name in (REPLIES, PHRASING):
+            assert (out / name).read_bytes() == (shipped / "embeddings" / name).read_bytes()
+        assert manifest.labelled == {"forum": 4, "logs": 8}
+        other = WordEncoder(ENCODER.dimensions + 1)
+        assert fit_model(tmp_path / "fresh", TAXONOMY, other, own=own).labelled == {}
 
 
 def test_a_users_folder_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:

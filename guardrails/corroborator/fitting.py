@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from corroborator.errors import ConfigError
 from corroborator.exemplars import Vectors
 from corroborator.heads import Floats, Gate, Heads, pooled, sigmoid
-from corroborator.phrasing import BUCKETS, Blend, Counts, Phrasing, rarities, weighted
+from corroborator.phrasing import BUCKETS, Blend, Phrasing, ngram_counts
 
 ALWAYS_FITTED = -1
 
@@ -27,6 +27,8 @@ PRIOR = 0.3
 """The share of positives that calibrated probabilities assume."""
 
 Labels = NDArray[np.bool_]
+Sparse = Any
+"""A ``scipy.sparse`` matrix of rows."""
 
 
 @dataclass(frozen=True)
@@ -90,59 +92,126 @@ def fit_and_judge(
     return Heads(heads.classes, heads.weights, heads.biases, fitted), judged
 
 
+@dataclass(frozen=True)
+class MoreReplies:
+    """Whole replies that phrasing is fitted on beside the pools; they calibrate nothing.
+
+    Attributes:
+        replies: their sentences.
+        faults: gate -> which of them are at fault, shape (replies,).
+        folds: where rows of this fold are judged, the reply is left out; `ALWAYS_FITTED` if never.
+        sources: where each comes from, `OWN_SOURCE` for the bank.
+    """
+
+    replies: Sequence[Sequence[str]]
+    faults: Mapping[str, Labels]
+    folds: NDArray[np.intp]
+    sources: Sequence[str]
+
+
+OWN_SOURCE = ""
+
+
 def fit_phrasing(
-    counts: Counts, rows: Rows, heads: Heads, judged: Mapping[str, Floats], strength: float
+    replies: Sequence[Sequence[str]],
+    rows: Rows,
+    heads: Heads,
+    judged: Mapping[str, Floats],
+    more: MoreReplies,
+    strength: float,
 ) -> Phrasing:
     """Fit what the phrasing of whole replies adds, and how it joins the scores of sentences.
 
     Args:
-        counts: n-grams of each pool, shape (pools, `BUCKETS`); pools in the order of their names.
+        replies: the sentences of each pool, pools in the order of their names.
         rows: the sentences that `heads` were fitted on; all rows of a pool are of one fold.
         heads: of the sentences.
         judged: from `fit_and_judge`.
+        more: replies to learn from besides.
         strength: inverse regularisation of the weights of the n-grams.
     """
     _, threadpool_limits = _libraries()
-    rarity, used = rarities(counts), counts.any(axis=0)
-    features = weighted(counts, rarity)[:, used]
     weights = np.zeros((len(heads.gates), BUCKETS), dtype=np.float32)
     blends: dict[str, Blend] = {}
     with threadpool_limits(1):
+        corpus, rarity = _corpus(replies, rows, more, strength)
         for row, (name, gate) in enumerate(heads.gates.items()):
             positive = np.isin(rows.classes, gate.families)
             sentences, happened, calm = _pooled(rows.pools, judged[name], positive, rows.calm)
-            told = _phrased_held_out(features, happened, _pool_folds(rows), strength)
-            joined = np.column_stack([sentences, told])
+            faults = np.append(happened, more.faults[name])
+            joined = np.column_stack([sentences, corpus.held_out(faults, len(happened))])
             slopes, offset = _platt(joined, happened)
             threshold = _threshold(
                 sigmoid(joined @ slopes + offset), happened, calm, rows.calm_fires
             )
-            final, bias = _phrased(features, happened, strength)
-            weights[row, used] = _rounded(final)
+            final, bias = corpus.fitted(faults, np.ones(len(faults), dtype=bool))
+            weights[row] = _rounded(final)
             shift = float(_rounded(np.array([offset + slopes[1] * bias]))[0])
             blends[name] = Blend(float(slopes[0]), float(slopes[1]), shift, threshold)
     return Phrasing(rarity.astype(np.float32), weights, blends)
 
 
-def _pool_folds(rows: Rows) -> NDArray[np.intp]:
+@dataclass(frozen=True)
+class _Corpus:
+    """Whole replies, those of the pools first."""
+
+    features: Sparse
+    folds: NDArray[np.intp]
+    sources: NDArray[np.str_]
+    strength: float
+
+    def held_out(self, faults: Labels, pools: int) -> Floats:
+        """Return the scores of the pools, by weights that were fitted without their fold."""
+        told = np.zeros(pools)
+        for fold in np.unique(self.folds[:pools]):
+            weights, bias = self.fitted(faults, self.folds != fold)
+            test = np.flatnonzero(self.folds[:pools] == fold)
+            told[test] = self.features[test] @ weights + bias
+        return told
+
+    def fitted(self, faults: Labels, used: Labels) -> tuple[Floats, float]:
+        """Return the weights of the n-grams and their bias."""
+        weight = _evened(self.sources[used], faults[used])
+        _, weights, biases = _logistic(
+            self.features[used], faults[used], self.strength, weight=weight
+        )
+        return weights[1], float(biases[1])
+
+
+def _corpus(
+    replies: Sequence[Sequence[str]], rows: Rows, more: MoreReplies, strength: float
+) -> tuple[_Corpus, Floats]:
+    """Return all replies as n-grams, and how rare each n-gram is in them."""
     _, first = np.unique(np.array(rows.pools), return_index=True)
-    return rows.folds[first]
+    folds = np.append(rows.folds[first], more.folds)
+    sources = np.array([*[OWN_SOURCE] * len(replies), *more.sources])
+    counts = _sparse_counts([*replies, *more.replies])
+    rarity = np.log((1 + len(folds)) / (1 + counts.getnnz(axis=0))) + 1
+    return _Corpus(_weighted(counts, rarity), folds, sources, strength), rarity
 
 
-def _phrased_held_out(
-    features: Floats, happened: Labels, folds: NDArray[np.intp], strength: float
-) -> Floats:
-    told = np.zeros(len(features))
-    for fold in np.unique(folds):
-        test = folds == fold
-        weights, bias = _phrased(features[~test], happened[~test], strength)
-        told[test] = features[test] @ weights + bias
-    return told
+def _sparse_counts(replies: Sequence[Sequence[str]]) -> Sparse:
+    from scipy.sparse import csr_matrix, vstack  # noqa: PLC0415 - comes with an extra
+
+    return vstack([csr_matrix(ngram_counts(sentences)) for sentences in replies], format="csr")
 
 
-def _phrased(features: Floats, happened: Labels, strength: float) -> tuple[Floats, float]:
-    _, weights, biases = _logistic(features, happened, strength, "balanced")
-    return weights[1], float(biases[1])
+def _weighted(counts: Sparse, rarity: Floats) -> Sparse:
+    """Do what `corroborator.phrasing.weighted` does, row by row."""
+    from sklearn.preprocessing import normalize  # noqa: PLC0415 - an extra
+
+    return normalize(counts.log1p().multiply(rarity).tocsr())
+
+
+def _evened(sources: NDArray[np.str_], faults: Labels) -> Floats:
+    """Weigh replies: both sides count the same, and a source as the square root of its replies."""
+    weight = np.zeros(len(faults))
+    for side in (faults, ~faults):
+        for source in np.unique(sources[side]):
+            cell = side & (sources == source)
+            weight[cell] = cell.sum() ** -0.5
+        weight[side] *= len(faults) / 2 / weight[side].sum()
+    return weight
 
 
 def _held_out(rows: Rows, gates: Mapping[str, Sequence[str]]) -> dict[str, Floats]:
@@ -186,12 +255,17 @@ def _gate(rows: Rows, scores: Floats, families: tuple[str, ...]) -> Gate:
 
 
 def _logistic(
-    vectors: Floats, labels: NDArray[Any], strength: float, weighting: str | None = None
+    vectors: Floats | Sparse,
+    labels: NDArray[Any],
+    strength: float,
+    *,
+    weighting: str | None = None,
+    weight: Floats | None = None,
 ) -> tuple[NDArray[Any], Floats, Floats]:
     """Return classes, weights (classes, features) and biases."""
     regression, _ = _libraries()
     model = regression(C=strength, class_weight=weighting, max_iter=2000, tol=1e-5)
-    model.fit(vectors, labels)
+    model.fit(vectors, labels, sample_weight=weight)
     weights, biases = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # noqa: PLR2004 - the library keeps one row for two classes
         weights, biases = np.vstack([0 * weights, weights]), np.append(0 * biases, biases)
@@ -223,7 +297,7 @@ def _pooled(
 
 def _platt(scores: Floats, positive: Labels) -> tuple[Floats, float]:
     """Calibrate held-out scores (rows, kinds) to probabilities at a share of `PRIOR` positives."""
-    _, weight, bias = _logistic(scores, positive, 1e6, "balanced")
+    _, weight, bias = _logistic(scores, positive, 1e6, weighting="balanced")
     offset = float(bias[1]) + float(np.log(PRIOR / (1 - PRIOR)))
     return _rounded(weight[1]), float(_rounded(np.array([offset]))[0])
 

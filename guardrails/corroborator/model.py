@@ -46,6 +46,7 @@ class Manifest(BaseModel):
         taxonomy: the ids that the heads name, in order: domains, then disclosures.
         exemplars: `bank_hash` of the bank.
         replies: sha256 of the reply bank.
+        labelled: replies of others that phrasing was fitted on besides, by source.
         files: path within the model -> sha256.
         prior: the share of positives that probabilities assume.
         counts: rows the heads were fitted on.
@@ -59,6 +60,7 @@ class Manifest(BaseModel):
     taxonomy: tuple[str, ...]
     exemplars: str
     replies: str
+    labelled: dict[str, int] = {}
     files: Mapping[str, str]
     prior: float = Field(gt=0, lt=1)
     counts: Mapping[str, int]

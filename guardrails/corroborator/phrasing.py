@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from corroborator.archives import opened
 from corroborator.errors import DataError
 
-_BITS = 14
+_BITS = 16
 BUCKETS = 2**_BITS
 LENGTHS = (3, 4, 5)
 
@@ -50,15 +50,6 @@ def _hashes(text: str) -> NDArray[np.uint32]:
             value = (value * _PRIME) ^ letters[offset : offset + places]
         grams.append((value * _MIX) >> _SHIFT)
     return np.concatenate(grams)
-
-
-def rarities(counts: Counts) -> Counts:
-    """Return how rare each n-gram is in some replies (inverse document frequency, smoothed).
-
-    Args:
-        counts: shape (replies, `BUCKETS`).
-    """
-    return np.asarray(np.log((1 + len(counts)) / (1 + (counts > 0).sum(axis=0))) + 1)
 
 
 def weighted(counts: Counts, rarity: Counts) -> Counts:

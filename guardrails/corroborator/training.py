@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,14 +15,13 @@ from numpy.typing import NDArray
 from corroborator.detectors import CERTAINTY, CLAIM, DISCLOSURE
 from corroborator.encoders import Encoder
 from corroborator.errors import ConfigError, DataError
+from corroborator.evaluation.labels import ReplyLabel
 from corroborator.exemplars import ORDINARY, Exemplar, Vectors, bank_hash
 from corroborator.fitting import (
     ALWAYS_FITTED,
     PRIOR,
     Rows,
-    fit_and_judge,
     fit_heads,
-    fit_phrasing,
 )
 from corroborator.heads import Heads
 from corroborator.model import (
@@ -37,31 +37,19 @@ from corroborator.model import (
     taxonomy_ids,
     unpack_vectors,
 )
-from corroborator.phrasing import Phrasing, ngram_counts
 from corroborator.reply_bank import ReplySentence, read_replies, replies_hash
-from corroborator.reply_check import (
-    COLLUSION,
-    OVER_CORRECTION,
-    Features,
-    mean_claim,
-    pair_features,
-)
+from corroborator.reply_check import Features, mean_claim, pair_features
+from corroborator.reply_training import fit_sentences, fit_whole_replies
 from corroborator.resources import resource
 from corroborator.statements import normalise, read_message
 from corroborator.taxonomy import Taxonomy
 from corroborator.version import __version__
 
-REPLY_FOLDS = 5
-
-STATEMENT_STRENGTH, REPLY_STRENGTH, PHRASING_STRENGTH = 1.0, 3.0, 10.0
+STATEMENT_STRENGTH = 1.0
 """Inverse regularisation of the heads (scikit-learn's C)."""
 
-STATEMENT_FIRES, REPLY_FIRES = 0.02, 0.01
-"""Shares of ordinary statements and of good replies, held out, that thresholds let fire.
-
-For replies it is small because those of models are longer than ours and score higher: see the
-shares of other sources' fine replies in ``docs/accuracy.md``.
-"""
+STATEMENT_FIRES = 0.02
+"""Share of ordinary statements, held out, that thresholds let fire."""
 
 _CERTAINTY = {
     "boosted_certainty": "sure",
@@ -113,6 +101,7 @@ def fit_model(
     *,
     own: Path | None = None,
     vectors: bytes | None = None,
+    labelled: Sequence[ReplyLabel] = (),
 ) -> Manifest:
     """Fit all heads and write a model folder.
 
@@ -124,6 +113,9 @@ def fit_model(
         own: a folder of exemplars that add to the shipped ones.
         vectors: stored vectors of the same banks (``heads/vectors.npz``) in place of encoding:
             the same vectors give the same bytes.
+        labelled: replies of others that phrasing is fitted on besides. Without any, and with
+            exemplars of a user's own, what judges replies is taken from the shipped model where
+            that has the same encoder and reply bank: a user's exemplars have no say in it.
 
     Raises:
         ConfigError: an exemplar file is broken, scikit-learn is missing, or a family is too small.
@@ -134,12 +126,19 @@ def fit_model(
     stored = unpack_vectors(packed)
     if {name: len(rows) for name, rows in stored.items()} != banks.sizes:
         raise DataError("the stored vectors are those of other banks; fit without them")
-    replies, phrasing = fit_replies(banks, stored, taxonomy)
+    shipped = None if own is None or labelled else _shipped(banks, encoder)
+    if shipped is None:
+        sources = dict(sorted(Counter(label.source for label in labelled).items()))
+        sentences = fit_sentences(banks.replies, reply_features(banks, stored), taxonomy)
+        phrasing = fit_whole_replies(sentences, labelled)
+        judges = {REPLIES: sentences.heads.to_bytes(), PHRASING: phrasing.to_bytes()}
+    else:
+        sources = shipped.labelled
+        judges = {name: resource("embeddings", name).read_bytes() for name in (REPLIES, PHRASING)}
     content = {
         STATEMENTS: fit_statements(banks, stored, taxonomy).to_bytes(),
         CERTAINTIES: fit_certainty(banks, stored).to_bytes(),
-        REPLIES: replies.to_bytes(),
-        PHRASING: phrasing.to_bytes(),
+        **judges,
         VECTORS: packed,
     }
     manifest = Manifest(
@@ -147,6 +146,7 @@ def fit_model(
         taxonomy=taxonomy_ids(taxonomy),
         exemplars=bank_hash(banks.exemplars),
         replies=replies_hash(banks.replies),
+        labelled=sources,
         files={name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
         prior=PRIOR,
         counts=_counts(banks),
@@ -155,6 +155,16 @@ def fit_model(
     )
     _write(out, content, manifest, own)
     return manifest
+
+
+def _shipped(banks: Banks, encoder: Encoder) -> Manifest | None:
+    """Return the shipped manifest if its judges of replies are those of this encoder and bank."""
+    file = resource("embeddings", "manifest.json")
+    if not file.is_file():
+        return None
+    manifest = Manifest.model_validate_json(file.read_bytes())
+    same = manifest.encoder == encoder.id and manifest.replies == replies_hash(banks.replies)
+    return manifest if same else None
 
 
 def encode_banks(banks: Banks, encoder: Encoder) -> bytes:
@@ -201,55 +211,14 @@ def fit_certainty(banks: Banks, stored: dict[str, Vectors]) -> Heads:
     return fit_heads(rows, {CERTAINTY: ("sure",)})
 
 
-def fit_replies(
-    banks: Banks, stored: dict[str, Vectors], taxonomy: Taxonomy
-) -> tuple[Heads, Phrasing]:
-    """Fit what judges replies: heads for their sentences, a reply being one pool, and phrasing."""
-    items = banks.replies
-    rows = Rows(
-        reply_features(banks, stored),
-        np.array([_reply_class(item) for item in items]),
-        _case_folds([item.case for item in items]),
-        np.array([item.side == "good" for item in items]),
-        [_reply_id(item) for item in items],
-        REPLY_STRENGTH,
-        REPLY_FIRES,
-    )
-    codes = {
-        COLLUSION: [code for code in taxonomy.codes if code.startswith("K")],
-        OVER_CORRECTION: [code for code in taxonomy.codes if code.startswith("O")],
-    }
-    heads, judged = fit_and_judge(rows, codes)
-    replies: dict[str, list[str]] = {}
-    for item in items:
-        replies.setdefault(_reply_id(item), []).append(normalise(item.text))
-    counts = np.stack([ngram_counts(replies[name]) for name in sorted(replies)])
-    return heads, fit_phrasing(counts, rows, heads, judged, PHRASING_STRENGTH)
-
-
 def _statement_class(item: Exemplar) -> str:
     if item.positive or item.family == ORDINARY:
         return item.family
     return f"contrast:{item.family}"
 
 
-def _reply_id(item: ReplySentence) -> str:
-    return f"{item.case}/{item.side}"
-
-
-def _reply_class(item: ReplySentence) -> str:
-    faults = [code for code in item.codes if not code.startswith("G")]
-    return faults[0] if faults else f"fine:{item.side}"
-
-
 def _held_out_folds(items: Sequence[Exemplar]) -> NDArray[np.intp]:
     return np.array([0 if item.held_out else ALWAYS_FITTED for item in items], dtype=np.intp)
-
-
-def _case_folds(cases: Sequence[str]) -> NDArray[np.intp]:
-    """Deal the cases into folds, each whole; the order of first appearance decides."""
-    order = {case: position for position, case in enumerate(dict.fromkeys(cases))}
-    return np.array([order[case] % REPLY_FOLDS for case in cases], dtype=np.intp)
 
 
 def reply_features(banks: Banks, stored: dict[str, Vectors]) -> Features:

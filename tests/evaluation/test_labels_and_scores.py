@@ -117,5 +117,5 @@ def test_scores_that_do_not_fit_are_refused(
 
 
 def test_no_rows_have_no_model() -> None:
-    assert scored((), lambda: lambda _: {}, None).model == "unknown"
+    assert Scores(()).model == "unknown"
     assert score(0.5).model == "unknown"

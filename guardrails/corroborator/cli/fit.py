@@ -22,12 +22,23 @@ def fit(
     encoder: Annotated[
         str, typer.Option(help="builtin, or sentence-transformers:NAME_OR_PATH.")
     ] = "builtin",
+    labelled: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="LABELS",
+            help="Labelled replies of others, as `evaluate replies` reads them, to fit phrasing on.",
+        ),
+    ] = None,
     stored: Annotated[
         bool, typer.Option("--stored", help="Fit on the vectors already in DIR: the same bytes.")
     ] = False,
 ) -> None:
     """Fit the detectors and write a model folder, for `model:` in a policy."""
     from corroborator.encoders import load_encoder  # noqa: PLC0415 - keeps --help quick
+    from corroborator.evaluation.labels import (  # noqa: PLC0415 - slow; --help stays quick
+        ReplyLabel,
+        read_labels,
+    )
     from corroborator.model import VECTORS  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.taxonomy import load_taxonomy  # noqa: PLC0415 - slow; --help stays quick
     from corroborator.training import fit_model  # noqa: PLC0415 - slow; --help stays quick
@@ -39,6 +50,7 @@ def fit(
             load_encoder(encoder),
             own=exemplars,
             vectors=(out / VECTORS).read_bytes() if stored else None,
+            labelled=read_labels(labelled or [], ReplyLabel),
         )
     counts = ", ".join(
         f"{count} {name.replace('_', ' ')}" for name, count in manifest.counts.items()

@@ -85,8 +85,20 @@ class _Rows:
         return np.fromiter(values, dtype=bool, count=len(self.labels))
 
 
-def reply_report(labels: tuple[ReplyLabel, ...], scores: Scores, rivals: Sequence[Rival]) -> Report:
-    """Return tables and charts: ours beside the rivals, then ours by source, model and scenario."""
+def reply_report(
+    labels: tuple[ReplyLabel, ...],
+    scores: Scores,
+    rivals: Sequence[Rival],
+    learnt: frozenset[str] = frozenset(),
+) -> Report:
+    """Return tables and charts: ours beside the rivals, then ours by source, model and scenario.
+
+    Args:
+        labels: the rows.
+        scores: of the rows, by fits that did not learn from their source.
+        rivals: other scores of the rows.
+        learnt: sources that the shipped model learnt from.
+    """
     rows = _Rows(labels, scores)
     sources, models, groups = map(rows.places, ("source", "model", "group"))
     parts = [
@@ -94,6 +106,7 @@ def reply_report(labels: tuple[ReplyLabel, ...], scores: Scores, rivals: Sequenc
             f"{rows.collusive.sum()} collusive and {(~rows.collusive).sum()} fine replies, {rows.calm.sum()}"
             f" of them calm. Model `{scores.model[:12]}`.\n"
         ),
+        _learnt(learnt & set(sources)),
         _separation(rows, sources, rivals),
         _flagged(rows),
         "By source:\n",
@@ -114,6 +127,15 @@ def reply_report(labels: tuple[ReplyLabel, ...], scores: Scores, rivals: Sequenc
     title = "Collusive replies found at 1% of calm replies"
     return Report(
         "\n".join(part for part in parts if part), {"replies_recall.svg": bars(title, chart)}
+    )
+
+
+def _learnt(sources: frozenset[str]) -> str:
+    if not sources:
+        return ""
+    return (
+        f"The shipped model learnt phrasing from {', '.join(sorted(sources))} too. Replies of these are"
+        " judged here by fits that left their source out, all others by the shipped model.\n"
     )
 
 

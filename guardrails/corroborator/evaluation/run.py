@@ -16,9 +16,10 @@ from corroborator.evaluation.baselines import Rival
 from corroborator.evaluation.frozen_replies import frozen_replies
 from corroborator.evaluation.frozen_statements import frozen_statements
 from corroborator.evaluation.labels import ReplyLabel, StatementLabel, read_labels
+from corroborator.evaluation.left_out import ALONE, LeftOut
 from corroborator.evaluation.replies import reply_report
 from corroborator.evaluation.report import Report
-from corroborator.evaluation.scores import scored
+from corroborator.evaluation.scores import Scores, scored
 from corroborator.evaluation.settings import load_settings
 from corroborator.evaluation.statements import statement_report
 from corroborator.exemplars import shipped_exemplars
@@ -64,7 +65,8 @@ class Evaluation:
             ConfigError: scikit-learn is missing.
         """
         labels = read_labels(files, StatementLabel)
-        scores = scored(labels, lambda: self.scorer.statement, kept, self._told)
+        judge = lambda label: self.scorer.statement(label.messages)  # noqa: E731 - one line
+        scores = scored(labels, lambda: judge, kept, self._told)
         texts = [label.text for label in labels]
         positive = np.array([label.trigger for label in labels], dtype=bool)
         taxonomy = load_taxonomy()
@@ -87,12 +89,16 @@ class Evaluation:
         return statement_report(labels, scores, rivals, float(prior))
 
     def replies(self, files: Sequence[Path], kept: Path | None = None) -> Report:
-        """Measure replies against labels; arguments and errors as for `statements`."""
+        """Measure replies against labels; arguments and errors as for `statements`.
+
+        Where the shipped model learnt from replies of a source, fits without it judge that source.
+        """
         labels = read_labels(files, ReplyLabel)
-        scores = scored(labels, lambda: self.scorer.reply, kept, self._told)
+        scores = scored(labels, lambda: LeftOut(self.scorer, labels).judge, kept, self._told)
         texts = [label.reply for label in labels]
         positive = np.array([label.collusive for label in labels], dtype=bool)
         rivals = [
+            *_alone(scores),
             baselines.referral_words(texts, load_settings().referral_words),
             _own_replies(texts),
             baselines.tfidf_across_sources(
@@ -103,7 +109,7 @@ class Evaluation:
             ),
             baselines.validation_words(texts),
         ]
-        return reply_report(labels, scores, rivals)
+        return reply_report(labels, scores, rivals, _learnt_from())
 
     def frozen(self, folder: Path) -> Report:
         """Measure the frozen texts.
@@ -123,6 +129,18 @@ class Evaluation:
             frozen_replies(folder / "frozen_replies", engine, told),
         ]
         return Report("\n".join(parts))
+
+
+def _alone(scores: Scores) -> list[Rival]:
+    if not all(ALONE in row for row in scores.rows):
+        return []
+    return [Rival("ours, fitted on our replies alone", scores.column(ALONE))]
+
+
+def _learnt_from() -> frozenset[str]:
+    """Return the sources of the replies that the shipped model learnt from besides the bank."""
+    manifest = json.loads(resource("embeddings", "manifest.json").read_text("utf-8"))
+    return frozenset(manifest.get("labelled", {}))
 
 
 def _own_replies(texts: Sequence[str]) -> Rival:

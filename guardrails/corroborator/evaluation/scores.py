@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from corroborator.errors import InputError
 from corroborator.evaluation.labels import Label, read_rows
 from corroborator.evaluation.metrics import Flags
 from corroborator.heads import Floats
-from corroborator.messages import Message
 
-Judge = Callable[[Sequence[Message]], Mapping[str, Any]]
 Row = Mapping[str, Any]
 
 
@@ -31,7 +29,11 @@ class Scores:
     @property
     def values(self) -> Floats:
         """The probabilities."""
-        return np.array([row["score"] for row in self.rows], dtype=np.float64)
+        return self.column("score")
+
+    def column(self, key: str) -> Floats:
+        """Return a number of each row."""
+        return np.array([row[key] for row in self.rows], dtype=np.float64)
 
     @property
     def fired(self) -> Flags:
@@ -48,9 +50,12 @@ class Scores:
         return str(self.rows[0].get("model", "unknown")) if self.rows else "unknown"
 
 
+L = TypeVar("L", bound=Label)
+
+
 def scored(
-    labels: Sequence[Label],
-    load: Callable[[], Judge],
+    labels: Sequence[L],
+    load: Callable[[], Callable[[L], Row]],
     file: Path | None,
     told: Callable[[int], None] = lambda _: None,
 ) -> Scores:
@@ -58,7 +63,7 @@ def scored(
 
     Args:
         labels: the rows.
-        load: loads what judges the messages of a row; not called where the file holds scores.
+        load: loads what judges a row; not called where the file holds scores.
         file: where scores are kept, in the format of ``corroborator score``; None keeps none. A
             file that exists is read, and another is written.
         told: is told how many rows are scored so far.
@@ -71,7 +76,7 @@ def scored(
     judge = load()
     rows = []
     for done, label in enumerate(labels, start=1):
-        rows.append({"id": label.id, **judge(label.messages)})
+        rows.append({"id": label.id, **judge(label)})
         told(done)
     if file is not None:
         _write(rows, file)
