@@ -1,8 +1,8 @@
 """Replies judged by fits that did not learn from their source."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from corroborator.evaluation.labels import ReplyLabel
@@ -18,34 +18,28 @@ ALONE = "score_alone"
 """The score by a fit on the bank alone, without labelled replies."""
 
 
-@dataclass(frozen=True)
 class LeftOut:
     """Judges labelled replies.
 
-    Attributes:
+    Args:
         scorer: the shipped model.
         labels: all rows; where the shipped model learnt from their source, fits without it learn
             from the others.
     """
 
-    scorer: Scorer
-    labels: Sequence[ReplyLabel]
-
-    def __hash__(self) -> int:
-        return id(self)
+    def __init__(self, scorer: Scorer, labels: Sequence[ReplyLabel]) -> None:
+        self._scorer, self._labels = scorer, labels
+        self._learnt = frozenset(scorer.engine.model.manifest.labelled)
+        self._fits: dict[frozenset[str], Scorer] = {}
 
     def judge(self, label: ReplyLabel) -> dict[str, Any]:
         """Return what ``corroborator score replies`` tells, by a fit that knows no such source."""
         if not self._learnt:
-            return self.scorer.reply(label.messages)
-        own = self._without(label.source) if label.source in self._learnt else self.scorer
-        alone = self._fitted(())
-        told = own.reply(label.messages)
-        return {**told, ALONE: alone.reply(label.messages)["score"]}
-
-    @cached_property
-    def _learnt(self) -> frozenset[str]:
-        return frozenset(self.scorer.engine.model.manifest.labelled)
+            return self._scorer.reply(label.messages)
+        known = label.source in self._learnt
+        judge = self._fitted(self._learnt - {label.source}) if known else self._scorer
+        alone = self._fitted(frozenset()).reply(label.messages)
+        return {**judge.reply(label.messages), ALONE: alone["score"]}
 
     @cached_property
     def _sentences(self) -> Sentences:
@@ -54,13 +48,10 @@ class LeftOut:
         stored = unpack_vectors(resource("embeddings", VECTORS).read_bytes())
         return fit_sentences(banks.replies, reply_features(banks, stored), taxonomy)
 
-    def _without(self, source: str) -> Scorer:
-        return self._fitted(tuple(sorted(self._learnt - {source})))
-
-    @cache  # noqa: B019 - one object for one evaluation
-    def _fitted(self, sources: tuple[str, ...]) -> Scorer:
-        phrasing = fit_whole_replies(
-            self._sentences, [label for label in self.labels if label.source in sources]
-        )
-        checker = ReplyChecker(self._sentences.heads, phrasing)
-        return Scorer(replace(self.scorer.engine, checker=checker))
+    def _fitted(self, sources: frozenset[str]) -> Scorer:
+        if sources not in self._fits:
+            learnt = [label for label in self._labels if label.source in sources]
+            phrasing = fit_whole_replies(self._sentences, learnt)
+            checker = ReplyChecker(self._sentences.heads, phrasing)
+            self._fits[sources] = Scorer(replace(self._scorer.engine, checker=checker))
+        return self._fits[sources]
