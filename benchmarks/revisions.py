@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 COUNT = 100
 DAY = date(2026, 11, 28)
 """Places to turn to are named until they expire; this keeps the texts the same."""
-KINDS = {"revise": "guidance for the model", "replace": "replacement for the reader"}
+KINDS = {"revise": "guidance for the model", "replace": "replacement for the person"}
 ASKED = {
     "revise": ("names_fault", "says_instead", "faultless"),
     "replace": ("helps", "keeps_safety", "free_of_premise", "faultless"),
@@ -79,7 +79,7 @@ def _case(row: dict[str, Any], kind: str) -> Case:
     policy, texts, taxonomy = profile_policy("general"), load_texts(), load_taxonomy()
     about = row["domain"] or row["disclosure"]
     start, end = row["span"]
-    colludes = row["code"].startswith("K")
+    colludes = row["code"].startswith("K") or kind == "replace"  # that alone is always replaced
     assessment = Assessment(
         colludes=colludes,
         over_corrects=not colludes,
@@ -92,8 +92,6 @@ def _case(row: dict[str, Any], kind: str) -> Case:
         else Decision("steer", "steer", domains=(about,))
     )
     attempts = policy.reply.attempts if kind == "replace" else 0
-    if kind == "replace" and not colludes:
-        assessment = Assessment(colludes=True, marked=assessment.marked)
     need = (taxonomy.protected if protected else taxonomy.domains)[about].need
     place = texts.resources.find(Need(need), policy.region, DAY) if need else None
     verdict = judge_draft(assessment, decision, Ledger(turn=1), policy, texts, attempts, place)

@@ -1,6 +1,5 @@
 """The tool that builds the built-in encoder, on random weights of the right shapes."""
 
-import importlib.util
 import subprocess
 import zipfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from corroborator.encoders import BuiltinEncoder
 from corroborator.encoders.builtin import EncoderCard
 from corroborator.resources import resource_path
+from scripts import load_script
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +26,7 @@ WORDS = 30522
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    file = Path(__file__).parents[1] / "tools" / "build_encoder.py"
-    spec = importlib.util.spec_from_file_location("build_encoder", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/build_encoder.py")
 
 
 @pytest.fixture(scope="module")

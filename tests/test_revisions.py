@@ -1,6 +1,5 @@
 """The texts that a reader judges: ``benchmarks/revisions.py``."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -9,18 +8,12 @@ import pytest
 
 from corroborator.drafts import REVISION_WORDS
 from corroborator.taxonomy import load_taxonomy
-
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "revisions.py"
+from scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def revisions() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("revisions", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmarks/revisions.py")
 
 
 def test_a_hundred_texts_over_all_domains_are_read(revisions: ModuleType) -> None:
